@@ -1,0 +1,52 @@
+import Addresses
+import CDataplane
+
+/// One backend of one frontend: what an entry of the map `backends` stands for.
+public struct BackendKey: Hashable, Sendable {
+    public var frontend: Frontend
+    public var backend: Endpoint
+
+    public init(frontend: Frontend, backend: Endpoint) {
+        self.frontend = frontend
+        self.backend = backend
+    }
+}
+
+/// Gives each backend its place in the map `backends`. A place stays with its backend until no
+/// connection names it any more, as connections hold the number.
+public struct BackendIndices: Equatable, Sendable {
+    private var indices: [BackendKey: UInt16] = [:]
+    private var keys: [UInt16: BackendKey] = [:]
+    /// Where the search for a free place goes on: places that were given back rest the longest.
+    private var next: UInt16 = 0
+    public let capacity: Int
+
+    public init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    public subscript(key: BackendKey) -> UInt16? { indices[key] }
+    public func key(at index: UInt16) -> BackendKey? { keys[index] }
+    public var count: Int { indices.count }
+    public var all: [BackendKey: UInt16] { indices }
+
+    /// Nil where every place is taken, by backends that have left but still have connections too.
+    public mutating func index(for key: BackendKey) -> UInt16? {
+        if let index = indices[key] { return index }
+        guard indices.count < capacity else { return nil }
+        while keys[next] != nil { next = advance(next) }
+        indices[key] = next
+        keys[next] = key
+        defer { next = advance(next) }
+        return next
+    }
+
+    public mutating func release(_ key: BackendKey) {
+        guard let index = indices.removeValue(forKey: key) else { return }
+        keys[index] = nil
+    }
+
+    private func advance(_ index: UInt16) -> UInt16 {
+        Int(index) + 1 < capacity ? index + 1 : 0
+    }
+}

@@ -1,0 +1,15 @@
+/// Why a request was refused. The text names the user's thing and the mend; nothing has changed.
+public struct BalancerError: Error, Hashable, CustomStringConvertible {
+    public enum Kind: Hashable, Sendable {
+        /// The request itself is wrong: exit code 2.
+        case usage
+        /// The request cannot be carried out: exit code 1.
+        case refused
+    }
+
+    public var kind: Kind
+    public var description: String
+
+    public static func usage(_ text: String) -> Self { .init(kind: .usage, description: text) }
+    public static func refused(_ text: String) -> Self { .init(kind: .refused, description: text) }
+}

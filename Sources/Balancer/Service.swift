@@ -1,0 +1,73 @@
+import Addresses
+
+/// What clients connect to, written `40.1.1.1:80/tcp`; it identifies a service.
+public struct Frontend: Hashable, Comparable, Sendable {
+    public var endpoint: Endpoint
+    public var transport: TransportProtocol
+
+    public init(_ endpoint: Endpoint, _ transport: TransportProtocol) {
+        self.endpoint = endpoint
+        self.transport = transport
+    }
+
+    public static func < (a: Self, b: Self) -> Bool { (a.endpoint, a.transport) < (b.endpoint, b.transport) }
+}
+
+extension Frontend: LosslessStringConvertible {
+    /// TCP where no protocol is written.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let endpoint = Endpoint(String(parts[0])) else { return nil }
+        guard parts.count == 2 else {
+            self.init(endpoint, .tcp)
+            return
+        }
+        guard let transport = TransportProtocol(String(parts[1])) else { return nil }
+        self.init(endpoint, transport)
+    }
+
+    public var description: String { "\(endpoint)/\(transport)" }
+}
+
+public struct Backend: Hashable, Sendable {
+    public var endpoint: Endpoint
+    /// The backend's share of new connections, 0 to 65535. 0: no new connections.
+    public var weight: UInt16
+    public var state: BackendState
+
+    public init(_ endpoint: Endpoint, weight: UInt16 = 1, state: BackendState = .active) {
+        self.endpoint = endpoint
+        self.weight = weight
+        self.state = state
+    }
+
+    /// Whether new connections may go to it.
+    public var takesConnections: Bool { state == .active && weight > 0 }
+}
+
+public struct Service: Hashable, Sendable {
+    /// 1 to 65535.
+    public var id: UInt16
+    public var frontend: Frontend
+    /// In the order in which the user gave them.
+    public var backends: [Backend]
+    public var algorithm: Algorithm
+    /// Seconds for which a client without a packet stays with its backend; nil: no affinity.
+    public var affinity: UInt32?
+    /// The only clients that are served; empty: all are.
+    public var sourceRanges: [IPv4Prefix]
+    public var origin: Origin
+
+    public init(
+        id: UInt16, frontend: Frontend, backends: [Backend], algorithm: Algorithm = .maglev,
+        affinity: UInt32? = nil, sourceRanges: [IPv4Prefix] = [], origin: Origin = .command
+    ) {
+        self.id = id
+        self.frontend = frontend
+        self.backends = backends
+        self.algorithm = algorithm
+        self.affinity = affinity
+        self.sourceRanges = sourceRanges
+        self.origin = origin
+    }
+}
