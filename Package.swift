@@ -2,20 +2,32 @@
 import PackageDescription
 
 let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+/// The modules that touch C: every unsafe expression is marked `unsafe`.
+let strictMemory: [SwiftSetting] = strict + [.strictMemorySafety()]
 
 let package = Package(
     name: "l4lb",
     targets: [
-        // C: the ABI with the XDP program.
+        // C: the ABI with the XDP program, the libraries' doors, and bpf/ as bytes.
         .systemLibrary(name: "CDataplane", path: "bpf"),
+        .systemLibrary(name: "CLibBPF", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev"])]),
+        .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+        .target(name: "CEdit", linkerSettings: [.linkedLibrary("edit")]),
 
         // Pure: no system calls.
         .target(name: "Addresses", swiftSettings: strict),
         .target(name: "Balancer", dependencies: ["Addresses", "CDataplane"], swiftSettings: strict),
 
+        // The edges.
+        .target(name: "BPF", dependencies: ["CLibBPF"], swiftSettings: strictMemory),
+        .target(name: "Netlink", dependencies: ["Addresses", "CMnl"], swiftSettings: strictMemory),
+        .target(name: "Terminal", dependencies: ["CEdit"], swiftSettings: strictMemory),
+
         .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: strict),
         .testTarget(
             name: "BalancerTests", dependencies: ["Addresses", "Balancer", "CDataplane"], swiftSettings: strict),
+        .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: strict),
+        .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: strict),
     ],
     cLanguageStandard: .c2x
 )

@@ -1,0 +1,45 @@
+import Addresses
+import CMnl
+import Glibc
+
+/// A network interface.
+public struct Link: Hashable, Sendable {
+    /// The kernel's number for it, unique in its network namespace.
+    public var index: Int32
+    public var name: String
+    /// Nil where the interface has none of Ethernet's length, such as a tunnel.
+    public var address: LinkAddress?
+    /// Bytes, without the link header.
+    public var mtu: UInt32
+    /// Whether it was set up (IFF_UP); frames pass only when it also has carrier.
+    public var isUp: Bool
+    public var hasCarrier: Bool
+    /// The XDP program attached to it, nil where none is, or where several are in different modes.
+    public var xdpProgramID: UInt32?
+}
+
+extension Link {
+    /// Nil where the message is about something else.
+    init?(_ message: Message) throws(MalformedMessage) {
+        guard Int(message.type) == RTM_NEWLINK else { return nil }
+        let (header, attributes) = try message.parts(ifinfomsg.self)
+        // Bridge ports are announced a second time under their own family.
+        guard Int32(header.ifi_family) == AF_UNSPEC, let name = attributes[IFLA_IFNAME]?.text else { return nil }
+        index = header.ifi_index
+        self.name = name
+        address = attributes[IFLA_ADDRESS].flatMap(LinkAddress.init(octets:))
+        mtu = attributes[IFLA_MTU]?.number() ?? 0
+        isUp = header.ifi_flags & UInt32(IFF_UP) != 0
+        hasCarrier = attributes[IFLA_CARRIER]?.number(UInt8.self) == 1
+        // The kernel writes a zero id for "none" in some modes.
+        let program = try attributes.nested(IFLA_XDP)?[IFLA_XDP_PROG_ID]?.number(UInt32.self)
+        xdpProgramID = program == 0 ? nil : program
+    }
+
+    static func request(flags: Int32) -> Request {
+        var request = Request(RTM_GETLINK, flags: flags, header: ifinfomsg())
+        // Counters are most of a link's message, and unused here.
+        request.append(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_SKIP_STATS))
+        return request
+    }
+}
