@@ -5,14 +5,23 @@ let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .er
 /// The modules that touch C: every unsafe expression is marked `unsafe`.
 let strictMemory: [SwiftSetting] = strict + [.strictMemorySafety()]
 
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
 let package = Package(
     name: "l4lb",
+    products: [.executable(name: "l4lb", targets: ["l4lb"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
     targets: [
         // C: the ABI with the XDP program, the libraries' doors, and bpf/ as bytes.
         .systemLibrary(name: "CDataplane", path: "bpf"),
         .systemLibrary(name: "CLibBPF", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev"])]),
         .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
         .target(name: "CEdit", linkerSettings: [.linkedLibrary("edit")]),
+        .target(name: "DataplaneSources"),
 
         // Pure: no system calls.
         .target(name: "Addresses", swiftSettings: strict),
@@ -22,10 +31,25 @@ let package = Package(
         .target(name: "BPF", dependencies: ["CLibBPF"], swiftSettings: strictMemory),
         .target(name: "Netlink", dependencies: ["Addresses", "CMnl"], swiftSettings: strictMemory),
         .target(name: "Terminal", dependencies: ["CEdit"], swiftSettings: strictMemory),
+        .target(
+            name: "Agent",
+            dependencies: [
+                "Addresses", "Balancer", "BPF", "CDataplane", "DataplaneSources", "Netlink", logging,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "l4lb",
+            dependencies: ["Addresses", "Agent", "Balancer", "Terminal", argumentParser, logging],
+            swiftSettings: strict),
 
         .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: strict),
         .testTarget(
             name: "BalancerTests", dependencies: ["Addresses", "Balancer", "CDataplane"], swiftSettings: strict),
+        .testTarget(
+            name: "CommandTests", dependencies: ["l4lb", "Addresses", "Agent", "Balancer"], swiftSettings: strict),
+        .testTarget(
+            name: "DataplaneTests", dependencies: ["Addresses", "Agent", "Balancer", "BPF", "CDataplane"],
+            swiftSettings: strict),
         .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: strict),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: strict),
     ],

@@ -1,0 +1,199 @@
+import Addresses
+import BPF
+import Balancer
+import Logging
+import Netlink
+
+/// The load balancer at work: what the user asked for, the packet path, and the network around it.
+/// One actor owns them all, so that the commands and the timer never meet half-way.
+public actor LoadBalancer {
+    public let options: AgentOptions
+    public private(set) var devices: [Device]
+    let log: Logger
+    let clang: Clang
+    let dataplane: Dataplane
+    var network: HostNetwork
+    var state: DesiredState
+    var indices: BackendIndices
+    var memory = PlanMemory()
+    /// The census of the last collection.
+    var census: FlowCensus
+    /// Backends that had left their service at the last collection.
+    var departed: Set<BackendKey> = []
+    var programs: [Set<Mode>: PacketProgram] = [:]
+    var compiling: [Task<PacketProgram, any Error>] = []
+    var reachability: [IPv4Address: Result<NextHop, NoRoute>] = [:]
+    private var pendingChange: NetlinkMonitor.Change = []
+    /// Devices that have been removed from the host.
+    private var lost: Set<String> = []
+    private var bpfMount: BPFMount?
+    /// The last way to each backend, for the connections that are on it.
+    private var lastHops: [IPv4Address: NextHop] = [:]
+    private var watch: NetworkWatch?
+    private var timer: Task<Void, Never>?
+    var isRunning = true
+
+    /// Compiles, loads and attaches; what has been done is undone where a step fails.
+    public init(_ options: AgentOptions, environment: [String: String], log: Logger) throws {
+        self.options = options
+        self.log = log
+        try Privileges.check()
+        bpfMount = try BPFMount(options.bpfRoot)
+        var network = try HostNetwork()
+        var devices: [Device] = []
+        for name in options.devices { devices.append(try network.device(name)) }
+        clang = try Clang.find(flag: options.clang, environment: environment)
+        let snatPorts = try Sysctl.snatPorts(allowed: options.snatPorts)
+        dataplane = try Dataplane(
+            options: options, devices: devices, clang: clang, snatPorts: snatPorts, network: &network)
+        self.devices = devices
+        self.network = network
+        state = DesiredState(mode: options.mode, mapMax: options.mapMax)
+        indices = BackendIndices(capacity: options.mapMax)
+        census = FlowCensus(try dataplane.snapshot())
+    }
+
+    /// Follows the network and collects dead connections from now on.
+    public func start() throws {
+        watch = try NetworkWatch { [weak self] change in
+            Task { await self?.networkChanged(change) }
+        }
+        timer = Task { [weak self] in
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(1))
+                await self?.tick()
+            }
+        }
+    }
+
+    /// Ends it: nothing is left behind, neither in the kernel nor by a compiler at work.
+    public func stop() async {
+        guard isRunning else { return }
+        isRunning = false
+        timer?.cancel()
+        watch = nil
+        dataplane.detach()
+        for task in compiling {
+            task.cancel()
+            _ = await task.result
+        }
+        network.release(except: [])
+        bpfMount = nil
+    }
+
+    // MARK: Reconciling
+
+    /// Makes the maps hold what the desired state and the network say.
+    func reconcile(routesChanged: Bool = false) throws {
+        guard isRunning else { return }
+        try network.readNeighbours()
+        if routesChanged { network.forgetRoutes() }
+        var nextHops: [IPv4Address: NextHop] = [:]
+        reachability = [:]
+        for address in backendAddresses {
+            let result = try network.nextHop(to: address, devices: devices)
+            reachability[address] = result
+            switch result {
+            case .success(let hop):
+                nextHops[address] = hop
+                try network.keepFresh(hop)
+            case .failure:
+                nextHops[address] = lastHops[address]
+                nextHops[address]?.isCurrent = false
+            }
+        }
+        lastHops = nextHops
+        network.release(
+            except: Set(nextHops.values.map { .init(interface: Int32($0.interface), address: $0.neighbour) }))
+        let input = PlanInput(
+            state: state, nextHops: nextHops, hostAddresses: try network.hostAddresses(), oldSources: census.sources,
+            maglevSize: options.maglevSize, maglevSeed: options.maglevSeed, tick: dataplane.clock.tick)
+        let plan = try Plan(input, indices: indices, previous: memory)
+        for (key, index) in plan.indices.all where indices[key] == nil { dataplane.forgetTotals(of: index) }
+        indices = plan.indices
+        try dataplane.apply(plan.contents.edits(from: dataplane.contents))
+        memory.remember(plan, of: state)
+    }
+
+    /// Addresses of all backends, those that have left but still have connections too.
+    private var backendAddresses: Set<IPv4Address> {
+        var addresses: Set<IPv4Address> = []
+        for key in indices.all.keys {
+            if case .v4(let address) = key.backend.address { addresses.insert(address) }
+        }
+        for service in state.services.values {
+            for backend in service.backends {
+                if case .v4(let address) = backend.endpoint.address { addresses.insert(address) }
+            }
+        }
+        return addresses
+    }
+
+    /// Changes come in bursts, so a first one waits for those behind it.
+    private func networkChanged(_ change: NetlinkMonitor.Change) async {
+        let isFirst = pendingChange.isEmpty
+        pendingChange.formUnion(change)
+        guard isFirst else { return }
+        try? await Task.sleep(for: .milliseconds(30))
+        let all = pendingChange
+        pendingChange = []
+        do {
+            if !all.isDisjoint(with: [.links, .lost]) { try followDevices() }
+            // Connections that began since the last census may use an address that goes.
+            if all != .neighbours, isRunning { census = FlowCensus(try dataplane.snapshot()) }
+            try reconcile(routesChanged: all != .neighbours)
+        } catch {
+            log.error("cannot follow a change of the network: \(error)")
+        }
+    }
+
+    /// A device may be given another link address; a program's own is a constant of it.
+    private func followDevices() throws {
+        guard isRunning else { return }
+        for (place, device) in devices.enumerated() {
+            guard let now = network.linkAddress(of: device) else {
+                if lost.insert(device.name).inserted {
+                    log.error("\(device.name) is gone: its packets are not balanced")
+                }
+                continue
+            }
+            guard now != device.address else { continue }
+            devices[place].address = now
+            try dataplane.setAddress(now, place: place)
+            log.info("\(device.name) has the link address \(now) now")
+        }
+    }
+
+    // MARK: The timer
+
+    func tick() async {
+        guard isRunning else { return }
+        do {
+            try collect()
+            await leaveOldPaths()
+            // Link addresses that are still missing are asked for again.
+            try reconcile()
+        } catch {
+            log.error("\(error)")
+        }
+    }
+
+    /// Frees what has ended: slots of connections, then places of backends that have left.
+    private func collect() throws {
+        guard isRunning else { return }
+        let snapshot = try dataplane.snapshot()
+        dataplane.collect(snapshot)
+        census = FlowCensus(snapshot)
+        let current = Set(
+            state.services.values.flatMap { service in
+                service.backends.map { BackendKey(frontend: service.frontend, backend: $0.endpoint) }
+            })
+        let gone = indices.all.filter { !current.contains($0.key) }
+        // A packet in flight at the last collection may have begun a connection since, so only
+        // those go that had left by then.
+        for (key, index) in gone where departed.contains(key) && !census.named.contains(index) {
+            indices.release(key)
+        }
+        departed = Set(gone.keys)
+    }
+}

@@ -1,0 +1,107 @@
+import Addresses
+import Balancer
+import Netlink
+
+/// The commands that change and show services.
+extension LoadBalancer {
+    /// What `service update` did.
+    public struct Update: Sendable {
+        public var outcome: DesiredState.Outcome
+        public var warnings: [String]
+    }
+
+    /// Creates or replaces a service. It returns when the packet path has it; for link addresses
+    /// that are still missing it waits for up to 2 seconds.
+    public func update(_ request: ServiceRequest, origin: Origin = .command) async throws -> Update {
+        let before = (state, indices)
+        let outcome = try state.update(request, origin: origin)
+        do {
+            try refuseUnreachable(outcome.service)
+            try reconcile()
+        } catch {
+            (state, indices) = before
+            try? reconcile()
+            throw error
+        }
+        let deadline = ContinuousClock.now + .seconds(2)
+        while !withoutLinkAddress(outcome.service).isEmpty, ContinuousClock.now < deadline, isRunning {
+            try? await Task.sleep(for: .milliseconds(20))
+            // The service is in place: what goes wrong now is the timer's to mend.
+            try? reconcile()
+        }
+        return Update(outcome: outcome, warnings: warnings(outcome.service))
+    }
+
+    public func delete(id: UInt16, origin: Origin = .command) throws -> Service {
+        let before = state
+        let service = try state.delete(id: id, origin: origin)
+        do {
+            try reconcile()
+        } catch {
+            state = before
+            throw error
+        }
+        return service
+    }
+
+    /// Deletes what belongs to an origin; gives back how many there were.
+    public func deleteAll(origin: Origin = .command) throws -> Int {
+        let before = state
+        let own = state.sortedServices.filter { $0.origin == origin }
+        do {
+            for service in own { _ = try state.delete(id: service.id, origin: origin) }
+            try reconcile()
+        } catch {
+            state = before
+            throw error
+        }
+        return own.count
+    }
+
+    public func services() -> [Service] { state.sortedServices }
+
+    public func service(id: UInt16) throws -> Service { try state.service(id: id) }
+
+    /// A backend that the host has no way to is refused before anything changes.
+    private func refuseUnreachable(_ service: Service) throws {
+        for backend in service.backends {
+            guard case .v4(let address) = backend.endpoint.address else { continue }
+            if case .failure(let reason) = try network.nextHop(to: address, devices: devices) {
+                throw BalancerError.refused("--backends: " + reason.text(backend.endpoint, devices: devices))
+            }
+        }
+    }
+
+    private func withoutLinkAddress(_ service: Service) -> [Endpoint] {
+        service.backends.map(\.endpoint).filter { endpoint in
+            guard case .v4(let address) = endpoint.address, case .success(let hop) = reachability[address] else {
+                return true
+            }
+            return hop.linkAddress == nil
+        }
+    }
+
+    private func warnings(_ service: Service) -> [String] {
+        var warnings: [String] = []
+        let missing = withoutLinkAddress(service)
+        if !missing.isEmpty {
+            let names = missing.map(\.description).joined(separator: ", ")
+            warnings.append("no link address yet for \(names): packets for them are dropped until they answer ARP")
+        }
+        let port = service.frontend.endpoint.port
+        let others = service.backends.map(\.endpoint).filter { $0.port != port }
+        if state.mode == .dsr, !others.isEmpty {
+            let names = others.map(\.description).joined(separator: ", ")
+            warnings.append("DSR cannot translate ports: \(names) will get the packets at port \(port)")
+        }
+        let active = service.backends.filter(\.takesConnections).count
+        if active == 0 {
+            warnings.append("no backend takes new connections: they are dropped")
+        } else if options.maglevSize < 100 * active {
+            warnings.append(
+                "\(options.maglevSize) table slots are fewer than 100 for each of \(active) backends, so that their shares are uneven: raise --bpf-lb-maglev-table-size"
+            )
+        }
+        return warnings
+    }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Foundation
+
+@main
+struct L4LB: AsyncParsableCommand {
+    static let versionNumber = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "l4lb",
+        abstract: "An XDP layer-4 load balancer.",
+        discussion: """
+            Without a subcommand it is the agent: it compiles the packet program, attaches it to the \
+            devices and answers the prompt 'l4lb> '. With standard input that is no terminal it runs the \
+            lines one by one and ends at the first that fails. 'l4lb agent --help' shows its flags.
+            """,
+        subcommands: [AgentCommand.self, VersionCommand.self], defaultSubcommand: AgentCommand.self)
+
+    static func main() async {
+        let output = Output()
+        do {
+            let words = Array(CommandLine.arguments.dropFirst())
+            if let noun = words.first, PromptGrammar.verbs(of: noun) != nil, noun != "version" {
+                throw UsageError(
+                    description:
+                        "'\(noun)' is a command of the prompt: start the agent, l4lb --device=NAME, and type it there")
+            }
+            var command = try parseAsRoot(words)
+            if let agent = command as? AgentCommand {
+                Foundation.exit(try await agent.serve(output))
+            }
+            try command.run()
+        } catch {
+            Foundation.exit(output.failure(error, parser: L4LB.self, asJSON: false))
+        }
+    }
+}
+
+struct VersionCommand: ParsableCommand, PromptAction {
+    static let configuration = CommandConfiguration(commandName: "version", abstract: "Show the version.")
+
+    @OptionGroup var format: FormatOptions
+
+    struct Report: Encodable {
+        var version: String
+    }
+
+    func run() throws {
+        show(Output())
+    }
+
+    func run(_ context: PromptContext) async throws {
+        show(context.output)
+    }
+
+    private func show(_ output: Output) {
+        switch format.output {
+        case .table: output.line("l4lb \(L4LB.versionNumber)")
+        case .json: output.json(Report(version: L4LB.versionNumber))
+        }
+    }
+}

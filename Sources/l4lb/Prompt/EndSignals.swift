@@ -1,0 +1,58 @@
+@preconcurrency import Dispatch
+import Foundation
+import Synchronization
+import Terminal
+
+/// SIGTERM and SIGHUP end the agent in order, SIGINT does what the interrupt key does. They are
+/// held from the beginning on, so that one that comes while the program is being compiled leaves
+/// nothing behind either.
+final class EndSignals: Sendable {
+    private let receiver = Receiver()
+    private let sources: [any DispatchSourceSignal]
+
+    init() {
+        signal(SIGPIPE, SIG_IGN)
+        let receiver = receiver
+        sources = [SIGTERM, SIGHUP, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { receiver.arrived(number) }
+            source.resume()
+            return source
+        }
+    }
+
+    /// From now on signals reach whoever reads lines, one that has come before too.
+    func attach(_ editor: LineEditor, isTerminal: Bool) {
+        receiver.attach(editor, isTerminal: isTerminal)
+    }
+}
+
+private final class Receiver: Sendable {
+    private struct State {
+        var editor: LineEditor?
+        var isTerminal = false
+        var hasEnded = false
+    }
+
+    private let state = Mutex(State())
+
+    func arrived(_ number: Int32) {
+        state.withLock { state in
+            if number == SIGINT, state.isTerminal, let editor = state.editor {
+                editor.interrupt()
+            } else {
+                state.hasEnded = true
+                state.editor?.stop()
+            }
+        }
+    }
+
+    func attach(_ editor: LineEditor, isTerminal: Bool) {
+        state.withLock { state in
+            state.editor = editor
+            state.isTerminal = isTerminal
+            if state.hasEnded { editor.stop() }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+import Addresses
+import Balancer
+import CDataplane
+import Testing
+
+@testable import Agent
+
+/// A small table, 512 slots, under more connections than it can hold.
+extension PacketTests {
+    @Suite struct FlowTableTests {
+        static let protocols = TransportProtocol.allCases
+
+        static func small(_ build: Build) throws -> Testbed {
+            let bed = try Testbed(build, connections: 64)
+            #expect(bed.flows.count == 512)
+            try bed.serveBoth()
+            return bed
+        }
+
+        static func stranger(_ number: Int, _ transport: TransportProtocol) -> Packet {
+            var client = Place.client
+            client.address = IPv4Address(value: 0x0b00_0000 + UInt32(number) / 1000)
+            return .request(transport, from: 1024 + UInt16(number % 1000), of: client)
+        }
+
+        /// Connections that a backend has answered, or whose client has sent packets over some time.
+        static func confirmed(_ count: Int, _ bed: Testbed, _ transport: TransportProtocol, _ mode: Mode) throws
+            -> [UInt16: Packet]
+        {
+            var begun: [UInt16: Packet] = [:]
+            for port in 40000..<40000 + UInt16(count) {
+                let request = Packet.request(transport, from: port)
+                let out = try bed.forward(request, mode)
+                if mode == .snat { try bed.answer(out, [.syn, .ack], to: request) }
+                for _ in 0..<3 { try bed.forward(.request(transport, from: port, .ack), mode) }
+                begun[port] = out
+            }
+            try bed.pass(4)
+            try ConnectionTests.goOn(begun, bed, transport, mode)
+            return begun
+        }
+
+        static func flood(_ count: Int, _ bed: Testbed, _ transport: TransportProtocol) throws -> [Verdict: Int] {
+            var verdicts: [Verdict: Int] = [:]
+            for number in 0..<count { verdicts[try bed.send(stranger(number, transport)).verdict, default: 0] += 1 }
+            return verdicts
+        }
+
+        @Test("confirmed connections keep backend and port under a flood of SYNs", arguments: Build.allCases)
+        func flood(build: Build) throws {
+            let bed = try Self.small(build)
+            let begun = try Self.confirmed(50, bed, .tcp, build.mode)
+            #expect(try Self.flood(20_000, bed, .tcp) == [.transmit: 20_000])
+            // Were one forgotten, it would go to this one.
+            try bed.serveBoth([4])
+            try ConnectionTests.goOn(begun, bed, .tcp, build.mode)
+            #expect(Set(try bed.counters().keys) == ["unconfirmed_connection_evicted"])
+        }
+
+        @Test("confirmed connections keep backend and port under a flood of UDP packets", arguments: Build.allCases)
+        func floodOfUDP(build: Build) throws {
+            let bed = try Self.small(build)
+            let begun = try Self.confirmed(50, bed, .udp, build.mode)
+            #expect(try Self.flood(3000, bed, .udp) == [.transmit: 3000])
+            try bed.serveBoth([4])
+            try ConnectionTests.goOn(begun, bed, .udp, build.mode)
+        }
+
+        @Test(
+            "a connection that another processor has just used is not taken for an ended one", arguments: Build.ofSNAT)
+        func floodAtTheTurnOfATick(build: Build) throws {
+            let bed = try Self.small(build)
+            let begun = try Self.confirmed(50, bed, .tcp, build.mode)
+            try bed.pass(UInt32.max)
+            #expect(try Self.flood(2000, bed, .tcp) == [.transmit: 2000])
+            try bed.pass(1)
+            // Read from the table: forwarding them would begin the lost ones anew.
+            let kept = try Set(bed.connections().map(\.client.port))
+            let lost = begun.keys.filter { !kept.contains($0) }
+            #expect(lost.isEmpty, "\(lost.count) of \(begun.count) lost")
+        }
+
+        @Test(
+            "more connections than slots are still forwarded, to the backends of the Maglev table",
+            arguments: Build.allCases, protocols)
+        func overfull(build: Build, transport: TransportProtocol) throws {
+            let bed = try Self.small(build)
+            for number in 0..<1500 {
+                let request = Self.stranger(number, transport)
+                #expect(try bed.forward(request, build.mode).destination == ChoiceTests.expected(request, bed))
+            }
+            #expect(try bed.counters().keys.map { $0 } == ["unconfirmed_connection_evicted"])
+            #expect(try bed.connections().count > 200)
+        }
+
+        @Test("of the connections that were never confirmed, the oldest make room first", arguments: Build.allCases)
+        func oldestFirst(build: Build) throws {
+            let bed = try Self.small(build)
+            let share = build.mode == .snat ? 120 : 240
+            let requests = ChoiceTests.strangers(share * 3, .tcp)
+            // The table has room for two of these three.
+            for age in 0..<3 {
+                for request in requests[age * share..<(age + 1) * share] { try bed.forward(request, build.mode) }
+                if age < 2 { try bed.pass(5) }
+            }
+            let kept = try Set(bed.connections().map(\.client))
+            let lost = (0..<3).map { age in
+                requests[age * share..<(age + 1) * share].count { !kept.contains($0.sourceEndpoint) }
+            }
+            // Only the oldest in reach: a connection may lie in any slot of two sets.
+            #expect(lost[0] > lost[1] * 3 && lost[2] == 0, "\(lost)")
+        }
+
+        @Test(
+            "where all are confirmed, a new SNAT connection is refused and no old one is lost", arguments: Build.ofSNAT)
+        func fullOfConfirmed(build: Build) throws {
+            let bed = try Self.small(build)
+            var begun: [(request: Packet, out: Packet)] = []
+            var refused: UInt64 = 0
+            for number in 0..<600 {
+                let request = Self.stranger(number, .tcp)
+                guard try bed.send(request).verdict == .transmit else {
+                    refused += 1
+                    continue
+                }
+                let out = try bed.forward(request, .snat)
+                try bed.answer(out, [.syn, .ack], to: request)
+                begun.append((request, out))
+            }
+            #expect(begun.count > 200)
+            #expect(try bed.counters() == ["flow_table_full": refused])
+            for (request, out) in begun {
+                #expect(try bed.forward(request, .snat).ports == out.ports)
+                try bed.answer(out, to: request)
+            }
+        }
+
+        @Test(
+            "where all are confirmed, a new DSR connection takes an old one's slot, and that is counted",
+            arguments: Build.ofDSR)
+        func fullOfConfirmedDSR(build: Build) throws {
+            let bed = try Self.small(build)
+            for batch in 0..<16 {
+                let requests = (batch * 50..<batch * 50 + 50).map { Self.stranger($0, .tcp) }
+                for request in requests { for _ in 0..<4 { try bed.forward(request, .dsr) } }
+                try bed.pass(4)
+                for request in requests {
+                    #expect(try bed.forward(request, .dsr).destination == ChoiceTests.expected(request, bed))
+                }
+            }
+            let evicted = try bed.counters()["dsr_connection_evicted"] ?? 0
+            #expect(evicted > 20)
+            #expect(try bed.connections().count > 450)
+        }
+
+        @Test(
+            "the agent reads both directions of a connection, and they name each other", arguments: Build.allCases,
+            protocols)
+        func read(build: Build, transport: TransportProtocol) throws {
+            let bed = try Testbed(build)
+            try bed.serveBoth()
+            let request = Packet.request(transport)
+            let out = try bed.forward(request, build.mode)
+            for _ in 0..<2 {
+                let flows = bed.maps.flowTable.read()
+                #expect(flows.count == (build.mode == .snat ? 2 : 1))
+                let (slot, flow) = try #require(flows.first { $0.value.kind != .reply })
+                #expect((flow.source, flow.destination) == (request.sourceEndpoint, request.destinationEndpoint))
+                #expect(flow.stamp == (try bed.now()))
+                guard build.mode == .snat else { continue }
+                let reply = try #require(flows[flow.peer])
+                #expect(reply.peer == slot)
+                #expect((reply.source, reply.destination) == (out.destinationEndpoint, out.sourceEndpoint))
+                #expect(flow.translated == out.sourceEndpoint)
+                #expect(reply.backend == flow.backend)
+            }
+        }
+
+        @Test(
+            "a slot that the agent frees is free, unless its connection has gone on", arguments: Build.allCases,
+            protocols)
+        func free(build: Build, transport: TransportProtocol) throws {
+            let bed = try Testbed(build)
+            try bed.serveBoth([1])
+            let request = Packet.request(transport, payload: [1, 2, 3])
+            try bed.forward(request, build.mode)
+            let table = bed.maps.flowTable
+            for (slot, flow) in table.read() {
+                #expect(table.free(slot, stamp: flow.stamp &- 1) == nil)
+                #expect(table.read()[slot] != nil)
+            }
+            try bed.forward(request, build.mode)
+            #expect(try bed.connections().map(\.packets) == [2])
+            for (slot, flow) in table.read() {
+                let gone = try #require(table.free(slot, stamp: flow.stamp))
+                #expect(gone.packets == (flow.kind == .reply ? 0 : 2))
+                #expect(table.free(slot, stamp: flow.stamp) == nil)
+            }
+            #expect(table.read().isEmpty)
+            try bed.serveBoth([2])
+            #expect(try bed.forward(request, build.mode).destination == Place.backend(2).address)
+            #expect(try bed.connections().map(\.packets) == [1])
+        }
+
+        @Test(
+            "the agent finds every connection of a crowded table, and none after it has freed them",
+            arguments: Build.allCases)
+        func readAll(build: Build) throws {
+            let bed = try Testbed(build, connections: 4096)
+            try bed.serveBoth()
+            for number in 0..<2000 { try bed.forward(Self.stranger(number, .tcp), build.mode) }
+            #expect(try bed.connections().count == 2000)
+            let flows = bed.maps.flowTable.read()
+            #expect(flows.count == (build.mode == .snat ? 4000 : 2000))
+            for (slot, flow) in flows { #expect(bed.maps.flowTable.free(slot, stamp: flow.stamp) != nil) }
+            #expect(bed.maps.flowTable.read().isEmpty)
+            for number in 0..<2000 { try bed.forward(Self.stranger(number, .tcp), build.mode) }
+            #expect(try bed.connections().count == 2000)
+            #expect(try bed.counters() == [:])
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Addresses
+import Balancer
+import Testing
+
+/// A host of the tests: its IP address and the link address that its packets come from.
+struct Place: Hashable {
+    var address: IPv4Address
+    var link: LinkAddress
+
+    init(_ address: String, _ link: String) {
+        self.address = IPv4Address(address)!
+        self.link = LinkAddress(link)!
+    }
+
+    /// The address that SNAT and DSR send from.
+    static let balancer = Place("20.1.1.1", "02:00:00:00:00:01")
+    static let client = Place("192.0.2.10", "02:00:00:00:00:0c")
+    static let frontend = IPv4Address("40.1.1.1")!
+    static let backendPort: UInt16 = 8080
+
+    /// 20.1.1.10, 20.1.1.20 and so on.
+    static func backend(_ number: Int) -> Place {
+        Place("20.1.1.\(number * 10)", "02:00:00:00:0b:0\(number)")
+    }
+
+    static let backends = (1...4).map(backend)
+
+    static func backend(at address: IPv4Address) -> Place? { backends.first { $0.address == address } }
+}
+
+/// A compiled program and the mode that new connections get: the tables run over each of them.
+enum Build: String, CaseIterable, CustomTestStringConvertible {
+    case snat = "SNAT"
+    case dsr = "DSR"
+    case bothInSNAT = "both paths, SNAT"
+    case bothInDSR = "both paths, DSR"
+
+    var mode: Mode { self == .snat || self == .bothInSNAT ? .snat : .dsr }
+
+    var paths: Set<Mode> {
+        switch self {
+        case .snat: [.snat]
+        case .dsr: [.dsr]
+        case .bothInSNAT, .bothInDSR: [.snat, .dsr]
+        }
+    }
+
+    static let ofSNAT: [Build] = [.snat, .bothInSNAT]
+    static let ofDSR: [Build] = [.dsr, .bothInDSR]
+
+    var testDescription: String { rawValue }
+}

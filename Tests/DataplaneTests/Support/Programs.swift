@@ -1,0 +1,64 @@
+import BPF
+import Balancer
+import CDataplane
+import Foundation
+import Testing
+
+@testable import Agent
+
+/// The packet program in the kernel, without a network device.
+@Suite(.enabled(if: geteuid() == 0, "needs root"))
+enum PacketTests {}
+
+/// Each program is compiled once; the tests load it over maps of their own.
+enum Programs {
+    static let maglevSize = 251
+    static let maglevSeed: UInt64 = 0x0123_4567_89ab_cdef
+    static let clang = Result { try Clang.find(flag: nil, environment: ProcessInfo.processInfo.environment) }
+    static let clock = Result { try JiffiesClock(clang: try clang.get()) }
+    private static let snat = compiled([.snat])
+    private static let dsr = compiled([.dsr])
+    private static let both = compiled([.snat, .dsr])
+
+    static func program(_ paths: Set<Mode>) throws -> PacketProgram {
+        switch paths {
+        case [.snat]: try snat.get()
+        case [.dsr]: try dsr.get()
+        default: try both.get()
+        }
+    }
+
+    private static func compiled(_ paths: Set<Mode>) -> Result<PacketProgram, any Error> {
+        Result { try PacketProgram(paths: paths, clang: try clang.get(), maglevSize: maglevSize) }
+    }
+
+    /// The tests' time stands still: a tick is many hours long, and connections are made older by
+    /// hand (see `Testbed.pass`).
+    static let frozenShift: UInt32 = 24
+
+    /// Idle ticks after which a connection has ended.
+    enum Ticks {
+        static let syn: UInt32 = 100
+        static let established: UInt32 = 1000
+        static let closing: UInt32 = 50
+        static let udp: UInt32 = 200
+        static let portRest: UInt32 = 300
+    }
+
+    static func config(sets: Int, portCount: Int) -> l4lb_config {
+        var config = l4lb_config()
+        config.flow_seed = (
+            0x9f86_d081_884c_7d65, 0x9a2f_eaa0_c55a_d015, 0xa3bf_4f1b_2b0b_822c, 0xd15d_6c15_b0f0_0a08,
+            0x5feceb66_ffc8_6f38
+        )
+        config.maglev_seed = maglevSeed
+        config.set_mask = UInt32(sets - 1)
+        config.clock_shift = frozenShift
+        config.timeouts = (Ticks.syn, Ticks.established, Ticks.closing, Ticks.udp)
+        config.port_rest = Ticks.portRest
+        config.snat_port_count = UInt32(portCount)
+        config.ifindex = 1
+        config.mac = Place.balancer.link.octetTuple
+        return config
+    }
+}
