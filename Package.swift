@@ -50,6 +50,7 @@ let package = Package(
         .testTarget(
             name: "DataplaneTests", dependencies: ["Addresses", "Agent", "Balancer", "BPF", "CDataplane"],
             swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", swiftSettings: strict),
         .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: strict),
         .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: strict),
     ],

@@ -1,0 +1,59 @@
+/// What `-o json` prints, in so far as the tests read it.
+struct DumpState: Decodable {
+    struct Service: Decodable {
+        var id: Int
+        var frontend, mode: String
+    }
+
+    struct Connection: Decodable {
+        var `protocol`, client, frontend, backend, mode, state: String
+        var ageSeconds, idleSeconds: Int
+        var packets, bytes: Int
+        var replyPackets, replyBytes: Int?
+    }
+
+    struct Backend: Decodable {
+        var backend: String
+        var weight: Int
+        var state: String
+        var connections, packets, bytes: Int
+    }
+
+    var service: Service
+    var connections: [Connection]
+    var backends: [Backend]
+}
+
+struct Status: Decodable {
+    var mode: String
+    var paths: [String]
+    var programId: Int
+    var services, connections: Int
+    var drops: [String: Int]
+}
+
+struct Neighbors: Decodable {
+    struct Neighbor: Decodable {
+        var address: String
+        var linkAddress: String?
+        var device: String
+        var backends: [String]
+    }
+
+    var neighbors: [Neighbor]
+}
+
+struct ServiceUpdated: Decodable {
+    var result: String
+    var id, backends: Int
+    var warnings: [String]
+}
+
+struct JSONFailure: Decodable {
+    struct Body: Decodable {
+        var message: String
+        var exitCode: Int
+    }
+
+    var error: Body
+}

@@ -1,0 +1,106 @@
+import Foundation
+
+extension Network {
+    static let fileSize = 3_000_000
+
+    /// Starts an nginx that says which host it is. `/big` is a file, `/slow?rate=100k` the same slowly.
+    func serve(_ host: Host, ports: [UInt16]) async throws {
+        let own = "\(folder)/\(host.address)"
+        try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
+        let listen = ports.map { "listen \($0);" }.joined(separator: " ")
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map { "\($0)_temp_path \(own)/\($0);" }.joined(separator: " ")
+        try """
+        daemon off;
+        master_process off;
+        pid \(own)/nginx.pid;
+        error_log \(own)/error.log;
+        events { worker_connections 2048; }
+        http {
+            log_format address '$remote_addr';
+            access_log \(own)/access.log address;
+            \(temporary)
+            keepalive_timeout 120s;
+            keepalive_requests 100000;
+            default_type text/plain;
+            server {
+                \(listen)
+                location = / { return 200 "backend \(host.address)\\n"; }
+                location = /big { alias \(folder)/big; }
+                location = /slow { alias \(folder)/big; limit_rate $arg_rate; }
+            }
+        }
+        """.write(toFile: "\(own)/nginx.conf", atomically: false, encoding: .utf8)
+        try await host.shell(
+            "setsid --fork nginx -p \(own) -e \(own)/error.log -c \(own)/nginx.conf </dev/null >\(own)/start.log 2>&1")
+    }
+
+    /// The addresses that asked a backend while `body` ran.
+    func clientsSeen(by hosts: [Host], _ body: () async throws -> Void) async throws -> Set<String> {
+        let files = hosts.map { "\(folder)/\($0.address)/access.log" }
+        let before = try files.map { try String(contentsOfFile: $0, encoding: .utf8) }
+        try await body()
+        return try zip(files, before).reduce(into: []) { seen, entry in
+            let new = try String(contentsOfFile: entry.0, encoding: .utf8).dropFirst(entry.1.count)
+            seen.formUnion(new.split(separator: "\n").map(String.init))
+        }
+    }
+
+    /// Begins a download by curl in the background; it takes about `fileSize / rate` seconds.
+    func download(_ path: String = "/big", _ name: String = "got") throws -> Download {
+        try Download(network: self, path: path, file: "\(folder)/\(name)")
+    }
+}
+
+/// A download of the large file that goes on beside the test.
+struct Download {
+    let network: Network
+    let file: String
+    private let child: Child
+
+    fileprivate init(network: Network, path: String, file: String) throws {
+        self.network = network
+        self.file = file
+        child = try Child(
+            network.client.command([
+                "curl", "-fsS", "--max-time", "60", "--limit-rate", "5M", "-o", file,
+                "http://\(network.frontend)\(path)",
+            ]))
+    }
+
+    var isRunning: Bool { child.isRunning }
+
+    /// Waits for its end: whether each byte has come.
+    func arrives() async throws -> Bool {
+        let status = try await child.end(within: .seconds(60))
+        defer { unlink(file) }
+        return status == 0 && FileManager.default.contentsEqual(atPath: file, andPath: "\(network.folder)/big")
+    }
+}
+
+/// demo/decap.bpf.c: what a DSR backend needs where the kernel has no ipip device.
+enum DecapProgram {
+    static func compile(to output: String) async throws {
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../../demo/decap.bpf.c").standardizedFileURL.path
+        try await shell(
+            """
+            header=$(ls -d /usr/include/*-linux-gnu/asm/types.h | head -n 1)
+            \(try await clang()) -O2 -g -target bpf -mcpu=v3 -I"${header%/asm/types.h}" -c \(source) -o \(output)
+            """)
+    }
+
+    /// A clang that compiles for BPF: the one asked for, one of PATH, or Swift's own.
+    static func clang() async throws -> String {
+        try await shell(
+            """
+            swift=$(readlink -f "$(command -v swift || echo /)")
+            for name in ${L4LB_CLANG:-} clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14 "$(dirname "$swift")/clang"; do
+                if "$name" -print-targets 2>/dev/null | grep '^ *bpf ' >/dev/null; then echo "$name"; exit; fi
+            done
+            echo 'no clang that compiles for BPF: set L4LB_CLANG' >&2
+            exit 1
+            """
+        ).trimmingCharacters(in: .newlines)
+    }
+}
