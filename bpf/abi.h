@@ -245,7 +245,7 @@ enum l4lb_drop {
 	L4LB_DROP_SNAT_PORTS,
 	/* No slot of the flow table may be evicted for a new connection. */
 	L4LB_DROP_FLOW_TABLE_FULL,
-	/* Two processors began the same connection at once. */
+	/* Another processor was just giving the connection's slot to somebody. */
 	L4LB_DROP_FLOW_BUSY,
 	/* Lengths, offsets or addresses that cannot be true. */
 	L4LB_DROP_MALFORMED,

@@ -90,7 +90,8 @@ static __always_inline int forward(struct xdp_md *ctx, const struct packet *p,
 		return icmp_time_exceeded(ctx, p->length, backend->source);
 	ifindex = backend->ifindex;
 	if (HAS_DSR && (!HAS_SNAT || WORD_KIND(word) == L4LB_FLOW_DSR))
-		verdict = dsr_encapsulate(ctx, p, backend);
+		verdict = slot_changed(slot, word) ? drop(L4LB_DROP_FLOW_BUSY)
+						   : dsr_encapsulate(ctx, p, backend);
 	else
 		verdict = snat_translate(ctx, p, slot, word, backend);
 	if (unlikely(verdict != GO_ON))

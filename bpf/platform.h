@@ -9,10 +9,9 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 
-/* Orders compiled memory accesses; x86 keeps the order of stores by itself. */
+/* Orders compiled memory accesses; x86 keeps the order of loads by itself. */
 #define compiler_barrier() asm volatile("" ::: "memory")
 
 /* bpf_jiffies64 is inlined as one load, where bpf_ktime_get_ns is a call of 124 cycles. */

@@ -68,6 +68,8 @@ static __always_inline int snat_translate(struct xdp_md *ctx, const struct packe
 
 	if ((void *)(ip + 1) > end)
 		return XDP_ABORTED;
+	if (unlikely(slot_changed(slot, word)))
+		return drop(L4LB_DROP_FLOW_BUSY);
 	if (unlikely(!link_addresses_equal(eth->source, slot->client_mac) ||
 		     WORD_DEVICE(word) != config.device))
 		flow_moved(slot, word, LOAD(__u32, eth->source), LOAD(__u16, eth->source + 4));
@@ -86,9 +88,12 @@ static __always_inline int snat_reply(struct xdp_md *ctx, const struct packet *p
 	struct ipv4 *ip = (void *)(eth + 1);
 	__u64 addresses = slot->created | (__u64)slot->nat_address << 32;
 	__u32 ports = slot->frontend_port | (__u32)slot->nat_port << 16;
-	__u32 device = WORD_DEVICE(word);
+	__u32 mac_high = LOAD(__u32, slot->client_mac), device = WORD_DEVICE(word);
+	__u16 mac_low = LOAD(__u16, slot->client_mac + 4);
 	struct l4lb_device *other;
 
+	if (unlikely(slot_changed(slot, word)))
+		return drop(L4LB_DROP_FLOW_BUSY);
 	if (p->ttl <= 1)
 		return drop(L4LB_DROP_TTL);
 	if ((void *)(ip + 1) > end || !snat_rewrite(ip, ip + 1, end, p, addresses, ports))
@@ -96,8 +101,8 @@ static __always_inline int snat_reply(struct xdp_md *ctx, const struct packet *p
 	flow_account(slot, p->length);
 	STORE(__u32, eth->source, LOAD(__u32, eth->destination));
 	STORE(__u16, eth->source + 4, LOAD(__u16, eth->destination + 4));
-	STORE(__u32, eth->destination, LOAD(__u32, slot->client_mac));
-	STORE(__u16, eth->destination + 4, LOAD(__u16, slot->client_mac + 4));
+	STORE(__u32, eth->destination, mac_high);
+	STORE(__u16, eth->destination + 4, mac_low);
 	if (likely(device == config.device))
 		return XDP_TX;
 	other = bpf_map_lookup_elem(&devices, &device);

@@ -257,6 +257,16 @@ __noinline int find_victim(struct victim *v, const struct tuple *t, __u32 hash, 
 	return 0;
 }
 
+/*
+ * Whether a slot has been given to another flow since `word` was read: asked once all that is
+ * needed has been read from it.
+ */
+static __always_inline int slot_changed(const struct l4lb_flow *slot, __u64 word)
+{
+	compiler_barrier();
+	return WORD_VERSION(slot_word(slot)) != WORD_VERSION(word);
+}
+
 /* Takes a slot for writing, unless another processor has changed it since it was looked at. */
 static __always_inline int slot_claim(struct l4lb_flow *slot, __u64 word)
 {

@@ -202,6 +202,27 @@ extension PacketTests {
             #expect(try bed.connections().map(\.packets) == [1])
         }
 
+        @Test("connections are found behind slots that the agent has freed", arguments: Build.allCases)
+        func foundBehindFree(build: Build) throws {
+            let bed = try Self.small(build)
+            let begun = try ConnectionTests.begin(build.mode == .snat ? 100 : 200, bed, .tcp, build.mode)
+            let flows = bed.maps.flowTable.read()
+            // Every other connection goes, both of its directions.
+            var kept: [UInt16: Packet] = [:]
+            for (slot, flow) in flows where flow.kind != .reply {
+                guard flow.source.port % 2 == 0 else {
+                    kept[flow.source.port] = begun[flow.source.port]
+                    continue
+                }
+                #expect(bed.maps.flowTable.free(slot, stamp: flow.stamp) != nil)
+                guard let peer = flows[flow.peer], flow.kind == .snat else { continue }
+                #expect(bed.maps.flowTable.free(flow.peer, stamp: peer.stamp) != nil)
+            }
+            #expect(kept.count > begun.count / 3)
+            try bed.serveBoth([4])
+            try ConnectionTests.goOn(kept, bed, .tcp, build.mode)
+        }
+
         @Test(
             "the agent finds every connection of a crowded table, and none after it has freed them",
             arguments: Build.allCases)
