@@ -30,14 +30,18 @@ static __always_inline __u64 slot_word(const struct l4lb_flow *slot)
 
 /*
  * Multilinear hashing (Lemire and Kaser, "Strongly universal string hashing is fast", 2014):
- * without the secret multipliers nobody can choose tuples that meet in one set.
+ * without the secret multipliers nobody can choose tuples that meet in one set. It is linear, so
+ * that the ports of one client would lie in a lattice; the mixing, a bijection, breaks that up.
  */
 static __always_inline __u32 flow_hash(const struct tuple *t)
 {
-	return (config.flow_seed[0] + config.flow_seed[1] * (__u32)t->addresses +
-		config.flow_seed[2] * (t->addresses >> 32) + config.flow_seed[3] * t->ports +
-		config.flow_seed[4] * t->protocol) >>
-	       32;
+	__u32 hash = (config.flow_seed[0] + config.flow_seed[1] * (__u32)t->addresses +
+		      config.flow_seed[2] * (t->addresses >> 32) + config.flow_seed[3] * t->ports +
+		      config.flow_seed[4] * t->protocol) >>
+		     32;
+
+	hash = (hash ^ hash >> 16) * 0x85ebca6b;
+	return hash ^ hash >> 13;
 }
 
 static __always_inline __u32 first_set(__u32 hash)
@@ -48,7 +52,7 @@ static __always_inline __u32 first_set(__u32 hash)
 /* From all bits of the hash, so that flows that share a first set differ in their second. */
 static __always_inline __u32 second_set(__u32 hash)
 {
-	return (hash ^ (hash * 0x9e3779b1) >> 3 ^ 1) & config.set_mask;
+	return (hash ^ (hash * 0x9e3779b1) >> 15 ^ 1) & config.set_mask;
 }
 
 /* Where in its sets a flow is looked for first. */

@@ -52,7 +52,8 @@ public struct Service: Hashable, Sendable {
     /// In the order in which the user gave them.
     public var backends: [Backend]
     public var algorithm: Algorithm
-    /// Seconds for which a client without a packet stays with its backend; nil: no affinity.
+    /// Seconds since its last new connection for which a client stays with its backend; nil: no
+    /// affinity.
     public var affinity: UInt32?
     /// The only clients that are served; empty: all are.
     public var sourceRanges: [IPv4Prefix]
