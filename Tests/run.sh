@@ -124,7 +124,7 @@ leftovers() {
         if [[ $name == "$repository/.build/"*/l4lb ]]; then echo "process ${process#/proc/}: $name"; fi
     done
     find "$scratch/tmp" -mindepth 1 -maxdepth 1 -name 'l4lb-*'
-    find /sys/fs/bpf -mindepth 1 -name '*l4lb*'
+    find /sys/fs/bpf -mindepth 1
     ip -d link show | awk '/prog\/xdp/ { print "XDP program on a device of this host:", $0 }'
 }
 

@@ -3,10 +3,10 @@
 #ifndef L4LB_FLOW_H
 #define L4LB_FLOW_H
 
-#include "table.h"
+#include "victim.h"
 
 /*
- * The state byte with its phase worked out anew, without branches (see table.h). UDP has one
+ * The state byte with its phase worked out anew, without branches (see victim.h). UDP has one
  * phase. In DSR the backend's side is not seen, so that the client's alone decides.
  */
 static __always_inline __u8 state_with_phase(__u8 kind, __u8 protocol, __u8 seen)

@@ -133,6 +133,13 @@ EOF
     return 1
 }
 
+# attach_xdp HOST DEVICE PROGRAM: ip makes folders in the bpf filesystem; in a mount namespace of its
+# own they go with the call.
+attach_xdp() {
+    unshare --mount -- sh -c 'mount -t bpf bpf /sys/fs/bpf && exec "$@"' sh \
+        ip -n "$PREFIX-$1" link set dev "$2" xdpdrv obj "$(topology_folder)/decap.o" sec "xdp/$3"
+}
+
 add_backend() {
     local host=$1 address=$2
     plug "$host" "$address"
@@ -140,7 +147,7 @@ add_backend() {
     # It answers for the frontend address, and takes packets for it that came by another way.
     ip -n "$PREFIX-$host" address add "$VIP/32" dev lo
     in_host "$host" sh -c 'cd /proc/sys/net/ipv4/conf && echo 0 >all/rp_filter && echo 0 >eth0/rp_filter'
-    ip -n "$PREFIX-$host" link set dev eth0 xdpdrv obj "$(topology_folder)/decap.o" sec xdp/decap
+    attach_xdp "$host" eth0 decap
     start_nginx "$host" "$address" "$(topology_folder)/$address"
 }
 
@@ -159,7 +166,7 @@ topology_up() {
     plain_frames client
     plug lb "$BALANCER"
     ip -n "$PREFIX-client" route add "$VIP/32" via "$BALANCER"
-    ip -n "$PREFIX-switch" link set dev lb xdpdrv obj "$folder/decap.o" sec xdp/pass
+    attach_xdp switch lb pass
     for address in "${backend_addresses[@]}"; do
         number=$((number + 1))
         add_backend "b$number" "$address"

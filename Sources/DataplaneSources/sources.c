@@ -25,6 +25,9 @@ static const unsigned char bpf_checksum_h[] = {
 static const unsigned char bpf_table_h[] = {
 #embed "../../bpf/table.h"
 };
+static const unsigned char bpf_victim_h[] = {
+#embed "../../bpf/victim.h"
+};
 static const unsigned char bpf_flow_h[] = {
 #embed "../../bpf/flow.h"
 };
@@ -118,6 +121,7 @@ static const struct l4lb_source_file files[] = {
     EMBEDDED("bpf/counters.h", bpf_counters_h),
     EMBEDDED("bpf/checksum.h", bpf_checksum_h),
     EMBEDDED("bpf/table.h", bpf_table_h),
+    EMBEDDED("bpf/victim.h", bpf_victim_h),
     EMBEDDED("bpf/flow.h", bpf_flow_h),
     EMBEDDED("bpf/service.h", bpf_service_h),
     EMBEDDED("bpf/snat.h", bpf_snat_h),

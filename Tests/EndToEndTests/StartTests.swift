@@ -57,7 +57,7 @@ extension EndToEnd {
         {
             let network = try Network.current
             let host = network.balancer
-            try await host.shell("ip link set dev eth0 xdpdrv obj \(network.folder)/decap.o sec xdp/pass")
+            try await shell(network.attachXDP("pass", to: "eth0", in: host.namespace))
             let holder = try await host.xdpProgram()
             let id = holder?.firstMatch(of: /id (\d+)/)?.1 ?? "?"
             for acceleration in ["native", "generic", "best-effort"] {

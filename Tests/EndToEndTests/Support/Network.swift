@@ -99,10 +99,10 @@ final class Network: Sendable {
             }
         }
         // veth delivers what XDP sends only to a peer that has a program too.
-        lines.append("ip -n \(switchboard) link set dev lb xdpdrv obj \(folder)/decap.o sec xdp/pass")
+        lines.append(attachXDP("pass", to: "lb", in: switchboard))
         for backend in backends {
             lines.append("ip -n \(backend.namespace) address add \(frontend)/32 dev lo")
-            lines.append("ip -n \(backend.namespace) link set dev eth0 xdpdrv obj \(folder)/decap.o sec xdp/decap")
+            lines.append(attachXDP("decap", to: "eth0", in: backend.namespace))
         }
         try await shell(lines.joined(separator: "\n"))
         for backend in backends { try await serve(backend, ports: [80, 8080]) }
@@ -194,5 +194,14 @@ struct NetworkTrait: SuiteTrait, TestScoping {
 extension Trait where Self == NetworkTrait {
     static func network(_ layout: Layout = .oneLink, backends: Int = 4) -> Self {
         Self(layout: layout, backends: backends)
+    }
+}
+
+extension Network {
+    /// The shell's line that attaches a program of the demo's. ip makes folders in the bpf
+    /// filesystem; in a mount namespace of its own they go with the call.
+    func attachXDP(_ program: String, to device: String, in namespace: String) -> String {
+        let attach = "ip -n \(namespace) link set dev \(device) xdpdrv obj \(folder)/decap.o sec xdp/\(program)"
+        return "unshare --mount -- sh -c 'mount -t bpf bpf /sys/fs/bpf && exec \(attach)'"
     }
 }

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which slot a new flow may take: what is in use, what has ended, and what may be evicted. */
+#ifndef L4LB_VICTIM_H
+#define L4LB_VICTIM_H
+
+#include "table.h"
+
+static __always_inline __u32 phase_timeout(__u8 state)
+{
+	return config.timeouts[state & L4LB_STATE_PHASE];
+}
+
+/* Ticks since the last packet. Another processor may have seen the next tick already. */
+static __always_inline __u32 slot_idle(const struct l4lb_flow *slot, __u32 now)
+{
+	__s32 idle = now - slot->stamp;
+
+	return idle & ~(idle >> 31);
+}
+
+static __always_inline int flow_expired(const struct l4lb_flow *slot, __u8 state, __u32 now)
+{
+	return slot_idle(slot, now) > phase_timeout(state);
+}
+
+/* What may be done with a slot, the better the lower. */
+enum slot_class {
+	SLOT_SAME, /* holds the tuple that is to be inserted */
+	SLOT_FREE,
+	SLOT_EXPIRED,
+	SLOT_RESTING, /* a reply slot whose port is to be left alone for a while */
+	SLOT_UNCONFIRMED,
+	SLOT_CONFIRMED_DSR,
+	SLOT_KEPT, /* a confirmed SNAT connection is never evicted */
+};
+
+/*
+ * Slots are judged and compared without branches: sixteen slots with a handful of branches each
+ * are more paths than the verifier walks, and more mispredictions than a SYN flood should get.
+ */
+static __always_inline __u64 is_less(__u64 a, __u64 b)
+{
+	__u64 less = (a - b) >> 63;
+
+	barrier_var(less);
+	return less;
+}
+
+static __always_inline __u64 is_zero(__u64 a)
+{
+	return is_less(a, 1);
+}
+
+static __always_inline __u64 choose(__u64 condition, __u64 yes, __u64 no)
+{
+	return no ^ ((yes ^ no) & -condition);
+}
+
+/*
+ * The class of a slot that is in use. Confirmed is a connection whose backend has answered
+ * (SNAT), or whose client has sent several packets over some time (DSR).
+ */
+static __always_inline __u64 slot_class(const struct l4lb_flow *slot, __u64 word, __u32 now)
+{
+	__u8 state = WORD_STATE(word);
+	__u64 dsr = is_zero(WORD_KIND(word) ^ L4LB_FLOW_DSR);
+	__u64 reply = is_zero(WORD_KIND(word) ^ L4LB_FLOW_REPLY);
+	__u64 closing = is_zero((state & L4LB_STATE_PHASE) ^ L4LB_PHASE_CLOSING);
+	/* The stamp of the other direction reaches this slot only so often. */
+	__u64 slack = (dsr ^ 1) << L4LB_PEER_STAMP_SHIFT;
+	__u64 idle = slot_idle(slot, now);
+	__u64 live = is_less(idle, phase_timeout(state) + slack + 1);
+	__u64 resting = reply & closing & is_less(idle, config.port_rest);
+	__u64 several =
+	    is_less(3, slot->packets) & is_less(1, (__u32)(slot->stamp - slot->created));
+	__u64 replied = is_zero(state & L4LB_STATE_REPLIED) ^ 1;
+	__u64 confirmed = choose(dsr, several, replied);
+
+	return SLOT_EXPIRED + choose(live, 2 + confirmed * (2 - dsr), resting);
+}
+
+/* The slot that a new flow may take. */
+struct victim {
+	/* The class in the high half; below it the older the lower, or of SLOT_SAME its own class.
+	 */
+	__u64 score;
+	__u64 word;
+	__u32 index;
+	__u32 busy; /* another processor is writing in these sets */
+};
+
+#define SCORE(class) ((__u64)(class) << 32)
+#define SCORE_NONE SCORE(SLOT_KEPT)
+#define VICTIM_CLASS(v) ((__u32)((v)->score >> 32))
+#define VICTIM_OWN_CLASS(v) ((__u32)(v)->score)
+
+/* Improves on *v; 0 where a slot was never used, so that the other set need not be looked at. */
+static __always_inline int look_in_set(struct victim *v, __u32 set_index, const struct tuple *t,
+				       __u32 start, __u32 now)
+{
+	struct l4lb_flow_set *set = bpf_map_lookup_elem(&flows, &set_index);
+
+	if (!set)
+		return 0;
+	for (int i = 0; i < L4LB_SET_SLOTS; i++) {
+		__u32 place = (start + i) % L4LB_SET_SLOTS;
+		struct l4lb_flow *slot = &set->slots[place];
+		__u64 word = slot_word(slot), busy = word & 1, score, better;
+		__u64 differs = (LOAD(__u64, &slot->source) ^ t->addresses) |
+				(LOAD(__u32, &slot->source_port) ^ t->ports) |
+				(WORD_PROTOCOL(word) ^ t->protocol);
+
+		/* The top bit would be mistaken for a borrow. */
+		differs = (differs | differs >> 32) & 0xffffffff;
+		score = slot_class(slot, word, now);
+		score = choose(is_zero(differs), SCORE(SLOT_SAME) + score,
+			       SCORE(score) + (__u32)~slot_idle(slot, now));
+		score = choose(is_zero(WORD_PROTOCOL(word)), SCORE(SLOT_FREE), score);
+		score = choose(busy, SCORE_NONE, score);
+		v->busy |= busy;
+		better = is_less(score, v->score);
+		v->score = choose(better, score, v->score);
+		v->word = choose(better, word, v->word);
+		v->index = choose(better, set_index * L4LB_SET_SLOTS + place, v->index);
+		if (WORD_VERSION(word) == 0)
+			return 0;
+	}
+	return 1;
+}
+
+/*
+ * The best slot for a tuple in both of its sets. Not static: such a function is verified once,
+ * by itself, whoever calls it.
+ */
+__noinline int find_victim(struct victim *v, const struct tuple *t, __u32 hash, __u32 now)
+{
+	if (!v || !t)
+		return 0;
+	v->score = SCORE_NONE;
+	v->word = 0;
+	v->index = NO_SLOT;
+	v->busy = 0;
+	if (look_in_set(v, first_set(hash), t, first_slot(hash), now))
+		look_in_set(v, second_set(hash), t, first_slot(hash), now);
+	return 0;
+}
+
+#endif
