@@ -26,7 +26,8 @@ final class EventLog: Sendable {
 
     func add(_ line: String) {
         pending.withLock {
-            if $0.count < Self.limit { $0.append(line) }
+            // What the timer meets every second is told once.
+            if $0.count < Self.limit, !$0.contains(line) { $0.append(line) }
         }
     }
 
