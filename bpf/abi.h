@@ -19,18 +19,58 @@
 #define L4LB_SET_SLOTS 8
 /* Sets whose occupancy bytes share one map value. */
 #define L4LB_OCCUPANCY_SETS 64
-/* Bits of the address filter. */
+/* Unconfirmed connections that one processor evicts in a tick before it takes this for a flood. */
+#define L4LB_FLOOD_EVICTIONS 256
+/* Bits of each plane of the filter. */
 #define L4LB_FILTER_BITS 65536
+/* Words of 64 bits of one plane. */
+#define L4LB_FILTER_WORDS 1024
 /* Source ranges over all services. */
 #define L4LB_SOURCE_RANGES_MAX 65536
 /* Clients whose affinity is remembered, least recently used ones are forgotten. */
 #define L4LB_AFFINITY_MAX 65536
+/* Addresses that SNAT may send from, of each family (--snat-addresses). */
+#define L4LB_SNAT_ADDRESSES_MAX 256
+/* Fragmented packets whose ports are remembered at a time. */
+#define L4LB_FRAGMENTS_MAX 16384
+/* Counters that new fragment identifications are drawn from, a power of two. */
+#define L4LB_FRAGMENT_IDS 4096
+/* Headers in front of an IPv6 packet's TCP or UDP that are walked through. */
+#define L4LB_IPV6_HEADERS_MAX 6
+/* Bytes of a dropped packet that `monitor drops` gets to see, and the ring they wait in. */
+#define L4LB_SAMPLE_BYTES 128
+#define L4LB_SAMPLE_RING_BYTES 262144
 /* Ports that are tried for one new SNAT connection before it is refused. */
 #define L4LB_SNAT_TRIES 128
 /* Ports that are tried while others have just been refused: refusing has to be cheap. */
 #define L4LB_SNAT_TRIES_USED_UP 4
 /* A stamp is passed on to the other direction's slot once in 2^this ticks. */
 #define L4LB_PEER_STAMP_SHIFT 3
+
+/* ---- addresses ---- */
+
+/* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
+struct l4lb_address {
+	__be32 words[4];
+};
+
+/*
+ * The sieve in front of all look-ups, one value: three planes of bits, one behind the other. Where an address lies in
+ * one: fold its words (IPv4: the address alone; IPv6: w0 * 0x85ebca6b ^ w1 * 0xc2b2ae35 ^
+ * w2 * 0x27d4eb2f ^ w3), and where there is a port and a protocol: fold ^ port * 0x85ebca6b ^
+ * protocol * 0xc2b2ae35; words and ports are taken as they lie in memory on a little-endian machine.
+ * The place is (fold ^ fold >> 15) * 0x9e3779b1 >> 16: the shift spreads an address's last octet,
+ * which is the word's highest.
+ */
+enum l4lb_filter_plane {
+	/* Addresses that packets are looked at for. */
+	L4LB_FILTER_ADDRESSES = 0,
+	/* An address, a port and a protocol where there is a service. */
+	L4LB_FILTER_SERVICES = 1,
+	/* Addresses that have a service on all ports. */
+	L4LB_FILTER_ALL_PORTS = 2,
+	L4LB_FILTER_PLANES = 3,
+};
 
 /* ---- configuration: constants of one loaded program ---- */
 
@@ -46,6 +86,8 @@ enum l4lb_phase {
 struct l4lb_config {
 	/* Secret multipliers of the flow table's hash, made with the table. */
 	__u64 flow_seed[5];
+	/* And those that make one word of two IPv6 addresses. */
+	__u64 flow_seed6[8];
 	/* Seed of the backend choice, the same on every machine. */
 	__u64 maglev_seed;
 	/* Sets of the flow table less one; the number of sets is a power of two. */
@@ -55,6 +97,17 @@ struct l4lb_config {
 	__u32 timeouts[L4LB_PHASE_COUNT];
 	/* Ticks for which the port of a closed SNAT connection is left alone. */
 	__u32 port_rest;
+	/* Ticks for which the ports of a fragmented packet are remembered. */
+	__u32 fragment_ticks;
+	/* Entries of the map snat_addresses that are in use, by family; 0: the backend's source. */
+	__u32 snat_address_count;
+	__u32 snat_address_count6;
+	/* --bpf-lb-rss-ipv4-src-cidr and -ipv6-: what the outer source of DSR is made of. The mask
+	 * holds the bits that the flow decides; none: the backend's source. */
+	__be32 rss_address;
+	__be32 rss_mask;
+	struct l4lb_address rss_address6;
+	struct l4lb_address rss_mask6;
 	/* Entries of the map snat_ports that are in use. */
 	__u32 snat_port_count;
 	/* The device that this program is attached to. */
@@ -81,21 +134,36 @@ enum l4lb_service_flag {
 	L4LB_SERVICE_SOURCE_RANGES = 4,
 	/* No backend takes new connections. */
 	L4LB_SERVICE_UNUSABLE = 8,
+	/* Clients in the map source_ranges are refused, all others are served. */
+	L4LB_SERVICE_SOURCE_DENY = 16,
+	/* New connections are limited: see new_per_tick. */
+	L4LB_SERVICE_LIMITED = 32,
 };
 
 struct l4lb_service_key {
-	__be32 address;
-	__be16 port;
+	struct l4lb_address address;
+	__be16 port; /* 0: all ports that have no service of their own */
 	__u8 protocol;
 	__u8 pad;
 };
 
 struct l4lb_service {
-	/* 1 to 65535; also its place in the map maglev. */
+	/* 1 to 65535; also its place in the maps maglev and budgets. */
 	__u16 id;
 	__u8 mode;
 	__u8 flags;
 	__u32 affinity_ticks;
+	/* --max-new-connections: what a tick adds to the budget, and the most that it holds (what a
+	 * second adds), in 1/1024 of a connection. */
+	__u64 new_per_tick;
+	__u64 new_most;
+};
+
+/* What is left of a service's new connections; starts at the most. */
+struct l4lb_budget {
+	__u32 tick; /* when it was last added to */
+	__u32 begun; /* 0: never used */
+	__s64 left; /* in 1/1024 of a connection */
 };
 
 enum l4lb_backend_flag {
@@ -107,23 +175,34 @@ enum l4lb_backend_flag {
 	L4LB_BACKEND_ACTIVE = 4,
 	/* The way to it is gone: connections go on by the last one known, none begins. */
 	L4LB_BACKEND_NO_ROUTE = 8,
+	/* It is reached by IPv6: address6 and source6 count. */
+	L4LB_BACKEND_IPV6 = 16,
 };
 
-/* One backend of one service. Its index stays its own for as long as a connection names it. */
+/*
+ * One backend of one service, one cache line. Its index stays its own for as long as a connection
+ * names it.
+ */
 struct l4lb_backend {
 	/* The Ethernet header's first 12 bytes: next hop's link address, our device's. */
 	__u8 next_hop[6];
 	__u8 our_mac[6];
-	__be16 port;
+	__be16 port; /* 0: the port that the client's packet has */
 	__u8 flags;
 	__u8 pad;
 	__be32 address;
-	/* The balancer's address towards this backend. */
+	/* The balancer's IPv4 address: towards this backend, or where the backend has IPv6 the one
+	 * that our ICMP comes from (0: the frontend's). */
 	__be32 source;
 	__u32 ifindex;
 	__u16 service;
-	__u16 pad2;
+	__u16 mtu; /* of the way to it, bytes */
+	struct l4lb_address address6;
+	/* The same in IPv6. */
+	struct l4lb_address source6;
 };
+
+_Static_assert(sizeof(struct l4lb_backend) == 64, "a backend is one cache line");
 
 /* Addresses that packets are looked at for; the filter is a sieve in front of this map. */
 enum l4lb_address_flag {
@@ -138,14 +217,13 @@ struct l4lb_device {
 };
 
 struct l4lb_source_range_key {
-	__u32 prefix_length; /* bits, the 16 of the service included */
-	__u16 service;
-	__u8 address[4];
-	__u16 pad;
+	__u32 prefix_length; /* bits, the 32 of the service and IPv4's 96 included */
+	__u32 service;
+	struct l4lb_address address;
 };
 
 struct l4lb_affinity_key {
-	__be32 client;
+	struct l4lb_address client;
 	__u16 service;
 	__u16 pad;
 };
@@ -177,6 +255,8 @@ enum l4lb_flow_state {
 	L4LB_STATE_CLIENT_FIN = 16,
 	L4LB_STATE_BACKEND_FIN = 32,
 	L4LB_STATE_RESET = 64,
+	/* It lies in its second set, as its first one was full: see l4lb_spills. */
+	L4LB_STATE_SPILLED = 128,
 };
 
 /*
@@ -217,9 +297,59 @@ struct l4lb_flow_set {
 	struct l4lb_flow slots[L4LB_SET_SLOTS];
 };
 
+/*
+ * One direction of an IPv6 connection, in a table of its own: what both families have in common,
+ * where source and destination hold one word made of both addresses, and the addresses themselves.
+ */
+struct l4lb_flow6 {
+	struct l4lb_flow flow;
+	struct l4lb_address source;
+	struct l4lb_address destination;
+	/* SNAT: the balancer's address. Reply: the client's. */
+	struct l4lb_address nat;
+	/* Reply: the frontend's address. */
+	struct l4lb_address frontend;
+};
+
+_Static_assert(sizeof(struct l4lb_flow6) == 128, "a slot is two cache lines");
+
+struct l4lb_flow_set6 {
+	struct l4lb_flow6 slots[L4LB_SET_SLOTS];
+};
+
+/* A packet that comes in fragments: only the first one has ports. */
+struct l4lb_fragment_key {
+	struct l4lb_address source;
+	struct l4lb_address destination;
+	__be32 id;
+	__u32 protocol; /* IPv4; 0 in IPv6, where the first fragment alone says it (RFC 8200 4.5) */
+};
+
+struct l4lb_fragment {
+	__u32 ports; /* as they lie in the packet */
+	__u32 stamp; /* tick of the first fragment */
+	__be32 id;   /* SNAT: the identification that its fragments leave with */
+	__u32 protocol;
+};
+
 /* 1 where a set may hold used slots: lets the agent pass over empty sets. */
 struct l4lb_occupancy {
 	__u8 used[L4LB_OCCUPANCY_SETS];
+};
+
+/*
+ * For each set, how many flows whose first set it is lie in their second one: at 0 the second need
+ * not be looked at. Added to before such a flow is published, taken from after it is gone.
+ */
+struct l4lb_spills {
+	/* A byte for each set, the lowest first: atomics have no bytes. */
+	__u32 counts[L4LB_OCCUPANCY_SETS / 4];
+};
+
+/* How many unconfirmed connections this processor has evicted in a tick. */
+struct l4lb_pressure {
+	__u32 tick;
+	__u32 evictions;
 };
 
 /* What connections that are no longer in the flow table have carried, by backend. */
@@ -249,14 +379,26 @@ enum l4lb_drop {
 	L4LB_DROP_FLOW_BUSY,
 	/* Lengths, offsets or addresses that cannot be true. */
 	L4LB_DROP_MALFORMED,
+	/* A fragment whose first one has not been seen. */
 	L4LB_DROP_FRAGMENT,
+	/* IPv4 options that name a route (RFC 7126 section 4.3). */
 	L4LB_DROP_IP_OPTIONS,
+	/* IPv6 extension headers that name a route, or too many. */
+	L4LB_DROP_IPV6_EXTENSION,
 	/* The client is not in the service's source ranges. */
 	L4LB_DROP_SOURCE_RANGE,
 	/* A backend's reply whose TTL would expire here. */
 	L4LB_DROP_TTL,
 	/* The kernel refused to make room in front of or behind a packet. */
 	L4LB_DROP_NO_ROOM,
+	/* The service has had its new connections of this second. */
+	L4LB_DROP_NEW_CONNECTIONS,
+	/* Larger than the way to the backend takes, and may be fragmented; ICMP was sent all the same. */
+	L4LB_DROP_TOO_BIG,
+	/* UDP without a checksum in IPv6 (RFC 8200 section 8.1). */
+	L4LB_DROP_UDP_CHECKSUM,
+	/* An ICMP error about a DSR packet that quotes too little to tell whose it was. */
+	L4LB_DROP_ICMP_QUOTE,
 	L4LB_DROP_COUNT,
 };
 
@@ -272,7 +414,36 @@ enum l4lb_event {
 	L4LB_EVENT_TIME_EXCEEDED,
 	/* An ICMP echo request was answered. */
 	L4LB_EVENT_ECHO,
+	/* ICMP "fragmentation needed" or "packet too big" was sent. */
+	L4LB_EVENT_TOO_BIG,
+	/* An ICMP error about a connection was passed on to where it belongs. */
+	L4LB_EVENT_ICMP_ERROR,
 	L4LB_COUNTER_COUNT,
+};
+
+/* Drops of one service, for each that the agent has made an entry for. */
+struct l4lb_service_drops {
+	__u64 reasons[L4LB_DROP_COUNT];
+};
+
+/* ---- monitor drops ---- */
+
+/* The switch and the rate of samples, one for all processors. */
+struct l4lb_monitor {
+	__u32 enabled;	/* 0: nobody listens */
+	__u32 per_tick; /* samples in one tick at the most */
+	__u32 tick;
+	__u32 taken; /* in this tick */
+};
+
+/* One dropped packet, as it lies in the ring. */
+struct l4lb_drop_sample {
+	__u16 reason; /* enum l4lb_drop */
+	__u16 service; /* 0: not known */
+	__u32 ifindex;
+	__u32 length;	/* of the frame, bytes */
+	__u32 captured; /* bytes of it that follow */
+	__u8 bytes[L4LB_SAMPLE_BYTES];
 };
 
 #endif

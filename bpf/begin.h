@@ -25,73 +25,127 @@ static __always_inline __u8 kind_of_mode(__u8 mode)
 #define CHOICE_KIND(c) ((__u32)(c) >> 16)
 
 /* Finds the service, and chooses the backend and the mode. Or a verdict as VERDICT makes it. */
-__noinline int connection_choose(struct xdp_md *ctx, const struct packet *p)
+static __always_inline int choose_connection(struct xdp_md *ctx, const struct packet *p,
+					     const int family)
 {
+	void *l3 = packet_l3(ctx, family);
 	struct l4lb_backend *backend;
 	struct l4lb_service *svc;
-	__u32 index;
+	struct l4lb_address client;
+	__u32 index, hash;
 
-	if (!p)
+	if (!p || !l3)
 		return VERDICT(XDP_ABORTED);
-	svc = service_of(&p->tuple);
+	svc = service_of(l3, p->tuple.ports >> 16, p->tuple.protocol, family);
 	if (!svc)
 		return VERDICT(XDP_PASS);
-	if (source_is_impossible(tuple_source(&p->tuple), tuple_destination(&p->tuple)))
-		return VERDICT(drop(L4LB_DROP_MALFORMED));
-	if ((svc->flags & L4LB_SERVICE_SOURCE_RANGES) &&
-	    !source_allowed(svc, tuple_source(&p->tuple)))
-		return VERDICT(drop(L4LB_DROP_SOURCE_RANGE));
-	if ((svc->flags & L4LB_SERVICE_UNUSABLE) || !choose_backend(svc, &p->tuple, p->now, &index))
-		return VERDICT(drop(L4LB_DROP_NO_BACKEND));
+	if (source_is_impossible(l3, family))
+		return VERDICT(drop(ctx, L4LB_DROP_MALFORMED, svc->id));
+	address_load(&client, source_at(l3, family), family);
+	if ((svc->flags & (L4LB_SERVICE_SOURCE_RANGES | L4LB_SERVICE_SOURCE_DENY)) &&
+	    !source_allowed(svc, &client))
+		return VERDICT(drop(ctx, L4LB_DROP_SOURCE_RANGE, svc->id));
+	hash = backend_hash(l3, p->tuple.ports, p->tuple.protocol, family);
+	if ((svc->flags & L4LB_SERVICE_UNUSABLE) ||
+	    !choose_backend(svc, &client, hash, p->now, &index))
+		return VERDICT(drop(ctx, L4LB_DROP_NO_BACKEND, svc->id));
 	backend = bpf_map_lookup_elem(&backends, &index);
 	if (!backend || (backend->flags & (L4LB_BACKEND_REACHABLE | L4LB_BACKEND_NO_ROUTE)) !=
 			    L4LB_BACKEND_REACHABLE)
-		return VERDICT(drop(L4LB_DROP_NO_NEIGHBOUR));
+		return VERDICT(drop(ctx, L4LB_DROP_NO_NEIGHBOUR, svc->id));
 	if (p->ttl <= 1)
-		return VERDICT(icmp_time_exceeded(ctx, p->length, backend->source));
+		return VERDICT(icmp_time_exceeded(ctx, p, backend, family));
+	if (unlikely(svc->flags & L4LB_SERVICE_LIMITED) && !budget_take(svc, p->now))
+		return VERDICT(drop(ctx, L4LB_DROP_NEW_CONNECTIONS, svc->id));
 	return CHOICE(index, kind_of_mode(svc->mode));
 }
 
 /* Puts a new connection into the flow table. The index of its slot, or a verdict. */
-__noinline int connection_insert(struct xdp_md *ctx, const struct packet *p, __u32 choice)
+static __always_inline int insert_connection(struct xdp_md *ctx, const struct packet *p,
+					     __u32 choice, const int family)
 {
 	__u32 index = CHOICE_BACKEND(choice);
 	__u8 kind = CHOICE_KIND(choice);
-	struct l4lb_backend *backend;
+	struct l4lb_backend *backend = bpf_map_lookup_elem(&backends, &index);
+	struct ethernet *eth = packet_ethernet(ctx);
+	void *l3 = packet_l3(ctx, family);
 	struct l4lb_totals *sums;
 	struct l4lb_flow *slot;
-	struct ethernet *eth = packet_data(ctx);
 	struct victim v;
 	int reason;
 
-	if (!p || (void *)(eth + 1) > packet_end(ctx))
+	if (!p || !eth || !l3 || !backend)
 		return VERDICT(XDP_ABORTED);
-	reason = flow_claim(&v, &p->tuple, p->hash, p->now);
+	reason = flow_claim(&v, &p->tuple, p->hash, p->now, family);
 	if (reason >= 0)
-		return VERDICT(drop(reason));
-	slot = slot_at(v.index);
-	backend = bpf_map_lookup_elem(&backends, &index);
-	if (!slot || !backend)
+		return VERDICT(drop(ctx, reason, backend->service));
+	slot = slot_at(v.index, family);
+	if (!slot)
 		return VERDICT(XDP_ABORTED);
-	slot_fill(slot, p, p->tuple.addresses, p->tuple.ports, eth->source);
+	slot_fill(slot, p, &p->tuple, eth->source);
+	if (family == IPV6) {
+		struct l4lb_flow6 *slot6 = (void *)slot;
+
+		address_copy(&slot6->source, source_at(l3, family));
+		address_copy(&slot6->destination, destination_at(l3, family));
+	}
 	slot->created = p->now;
 	slot->frontend_port = 0;
 	slot->backend = index;
 	slot->peer = NO_SLOT;
 	if (HAS_SNAT && kind == L4LB_FLOW_SNAT) {
-		reason = snat_allocate(p, slot, v.index, backend);
+		reason = snat_allocate(ctx, p, slot, v.index, backend, family);
 		if (reason >= 0) {
 			slot_publish(slot, v.word, 0, 0, 0);
-			return VERDICT(drop(reason));
+			return VERDICT(drop(ctx, reason, backend->service));
 		}
 	}
 	slot_publish(slot, v.word, p->tuple.protocol, kind,
-		     state_with_phase(kind, p->tuple.protocol, seen_from_client(p->tcp_flags)));
-	mark_occupied(v.index);
+		     state_with_phase(kind, p->tuple.protocol, seen_from_client(p->tcp_flags)) |
+			 slot_spilled(v.index, p->hash, family));
+	mark_occupied(v.index, family);
 	sums = bpf_map_lookup_elem(&totals, &index);
 	if (sums)
 		__sync_fetch_and_add(&sums->connections, 1);
 	return v.index;
+}
+
+/* Not inlined, so that each is verified once, whoever calls it. */
+__noinline int connection_choose4(struct xdp_md *ctx, const struct packet *p)
+{
+	return choose_connection(ctx, p, IPV4);
+}
+
+__noinline int connection_insert4(struct xdp_md *ctx, const struct packet *p, __u32 choice)
+{
+	return insert_connection(ctx, p, choice, IPV4);
+}
+
+#if HAS_IPV6
+__noinline int connection_choose6(struct xdp_md *ctx, const struct packet *p)
+{
+	return choose_connection(ctx, p, IPV6);
+}
+
+__noinline int connection_insert6(struct xdp_md *ctx, const struct packet *p, __u32 choice)
+{
+	return insert_connection(ctx, p, choice, IPV6);
+}
+#else
+#define connection_choose6 connection_choose4
+#define connection_insert6 connection_insert4
+#endif
+
+/* The index of a new connection's slot, or a verdict. */
+static __always_inline int connection_begin(struct xdp_md *ctx, const struct packet *p,
+					    const int family)
+{
+	int choice = family == IPV6 ? connection_choose6(ctx, p) : connection_choose4(ctx, p);
+
+	if (choice < 0)
+		return choice;
+	return family == IPV6 ? connection_insert6(ctx, p, choice)
+			      : connection_insert4(ctx, p, choice);
 }
 
 #endif

@@ -75,9 +75,9 @@ static __always_inline void slot_set_device(struct l4lb_flow *slot, __u64 word)
 
 /* The other direction's slot, where it still belongs to this one. */
 static __always_inline struct l4lb_flow *flow_peer(const struct l4lb_flow *slot, __u64 word,
-						   __u64 *peer_word)
+						   __u64 *peer_word, int family)
 {
-	struct l4lb_flow *peer = slot_at(slot->peer);
+	struct l4lb_flow *peer = slot_at(slot->peer, family);
 	struct l4lb_flow *back;
 	__u8 wanted = WORD_KIND(word) == L4LB_FLOW_SNAT ? L4LB_FLOW_REPLY : L4LB_FLOW_SNAT;
 
@@ -86,16 +86,17 @@ static __always_inline struct l4lb_flow *flow_peer(const struct l4lb_flow *slot,
 	*peer_word = slot_word(peer);
 	if ((*peer_word & 1) || WORD_KIND(*peer_word) != wanted || !WORD_PROTOCOL(*peer_word))
 		return 0;
-	back = slot_at(peer->peer);
+	back = slot_at(peer->peer, family);
 	return back == slot ? peer : 0;
 }
 
 /* A state change is rare, so both directions are told: each then knows the whole. */
-__noinline int flow_add_state(struct l4lb_flow *slot, __u32 seen)
+__noinline int flow_add_state(struct l4lb_flow *slot, __u32 seen, int family)
 {
 	struct l4lb_flow *peer;
 	__u64 word, peer_word;
 
+	USE_FAMILY(family);
 	if (!slot)
 		return 0;
 	word = slot_word(slot);
@@ -104,26 +105,27 @@ __noinline int flow_add_state(struct l4lb_flow *slot, __u32 seen)
 	slot_add_state(slot, word, seen);
 	if (WORD_KIND(word) == L4LB_FLOW_DSR)
 		return 0;
-	peer = flow_peer(slot, word, &peer_word);
+	peer = flow_peer(slot, word, &peer_word, family);
 	if (peer)
 		slot_add_state(peer, peer_word, seen);
 	return 0;
 }
 
 /* Counters are not atomic: a flow's packets come on one processor (RSS). */
-static __always_inline void flow_account(struct l4lb_flow *slot, __u16 length)
+static __always_inline void flow_account(struct l4lb_flow *slot, __u32 length)
 {
 	slot->packets += 1;
 	slot->bytes += length;
 }
 
 /* A new tick for a slot; 0 where the connection had ended before this packet. */
-__noinline int flow_touch(struct l4lb_flow *slot, __u32 now)
+__noinline int flow_touch(struct l4lb_flow *slot, __u32 now, int family)
 {
 	struct l4lb_flow *peer;
 	__u64 word, peer_word;
 	__u32 old;
 
+	USE_FAMILY(family);
 	if (!slot)
 		return 0;
 	word = slot_word(slot);
@@ -135,20 +137,43 @@ __noinline int flow_touch(struct l4lb_flow *slot, __u32 now)
 	slot->stamp = now;
 	if (WORD_KIND(word) == L4LB_FLOW_DSR || !((old ^ now) >> L4LB_PEER_STAMP_SHIFT))
 		return 1;
-	peer = flow_peer(slot, word, &peer_word);
+	peer = flow_peer(slot, word, &peer_word, family);
 	if (peer)
 		peer->stamp = now;
 	return 1;
 }
 
+/* What a slot that is being written is to know of where it lies. */
+static __always_inline __u8 slot_spilled(__u32 index, __u32 hash, const int family)
+{
+	if (likely(index / L4LB_SET_SLOTS == first_set(hash)))
+		return 0;
+	spills_add(first_set(hash), 1, family);
+	return L4LB_STATE_SPILLED;
+}
+
+/* A flow has gone from its slot, which has been claimed: its first set spills one less. */
+static __always_inline void slot_unspill(const struct l4lb_flow *slot, __u64 word, int family)
+{
+	struct tuple t = {
+	    .addresses = LOAD(__u64, &slot->source),
+	    .ports = LOAD(__u32, &slot->source_port),
+	    .protocol = WORD_PROTOCOL(word),
+	};
+
+	if (unlikely(WORD_STATE(word) & L4LB_STATE_SPILLED))
+		spills_add(first_set(flow_hash(&t)), -1, family);
+}
+
 /* Keeps the counters of a slot whose flow goes. The slot has been claimed. */
-static __always_inline void flow_retire(const struct l4lb_flow *slot, __u64 word)
+static __always_inline void flow_retire(const struct l4lb_flow *slot, __u64 word, int family)
 {
 	__u32 backend = slot->backend;
 	struct l4lb_totals *t;
 
 	if (!WORD_PROTOCOL(word))
 		return;
+	slot_unspill(slot, word, family);
 	t = bpf_map_lookup_elem(&totals, &backend);
 	if (!t)
 		return;
@@ -166,17 +191,18 @@ static __always_inline void flow_retire(const struct l4lb_flow *slot, __u64 word
  * would use a port that somebody else may be given. The reply slot of a closed connection stays,
  * so that its port rests.
  */
-__noinline int flow_evict(struct l4lb_flow *slot, __u64 word)
+__noinline int flow_evict(struct l4lb_flow *slot, __u64 word, int family)
 {
 	struct l4lb_flow *peer;
 	__u64 peer_word;
 
+	USE_FAMILY(family);
 	if (!slot)
 		return 0;
-	flow_retire(slot, word);
+	flow_retire(slot, word, family);
 	if (!WORD_PROTOCOL(word) || WORD_KIND(word) == L4LB_FLOW_DSR)
 		return 0;
-	peer = flow_peer(slot, word, &peer_word);
+	peer = flow_peer(slot, word, &peer_word, family);
 	if (!peer)
 		return 0;
 	if (WORD_KIND(peer_word) == L4LB_FLOW_REPLY &&
@@ -184,17 +210,17 @@ __noinline int flow_evict(struct l4lb_flow *slot, __u64 word)
 		return 0;
 	if (!slot_claim(peer, peer_word))
 		return 0;
-	flow_retire(peer, peer_word);
+	flow_retire(peer, peer_word, family);
 	slot_publish(peer, peer_word, 0, 0, 0);
 	return 0;
 }
 
 /* What a new flow's slots of both directions have in common. The slot has been claimed. */
 static __always_inline void slot_fill(struct l4lb_flow *slot, const struct packet *p,
-				      __u64 addresses, __u32 ports, const __u8 *client_mac)
+				      const struct tuple *t, const __u8 *client_mac)
 {
-	STORE(__u64, &slot->source, addresses);
-	STORE(__u32, &slot->source_port, ports);
+	STORE(__u64, &slot->source, t->addresses);
+	STORE(__u32, &slot->source_port, t->ports);
 	slot->stamp = p->now;
 	slot->packets = 0;
 	slot->bytes = 0;
@@ -202,10 +228,10 @@ static __always_inline void slot_fill(struct l4lb_flow *slot, const struct packe
 	STORE(__u16, slot->client_mac + 4, LOAD(__u16, client_mac + 4));
 }
 
-static __always_inline void count_eviction(const struct victim *v)
+static __always_inline void count_eviction(const struct victim *v, __u32 now)
 {
 	if (VICTIM_CLASS(v) == SLOT_UNCONFIRMED)
-		count(L4LB_EVENT_UNCONFIRMED_EVICTED);
+		count_unconfirmed(now);
 	else if (VICTIM_CLASS(v) == SLOT_CONFIRMED_DSR)
 		count(L4LB_EVENT_DSR_EVICTED);
 }
@@ -215,18 +241,18 @@ static __always_inline void count_eviction(const struct victim *v)
  * written and *v tells which. Otherwise the reason for a drop.
  */
 static __always_inline int flow_claim(struct victim *v, const struct tuple *t, __u32 hash,
-				      __u32 now)
+				      __u32 now, const int family)
 {
 	for (int i = 0; i < 3; i++) {
 		struct l4lb_flow *slot;
 
-		find_victim(v, t, hash, now);
+		find_victim(v, t, hash, now, family);
 		if (v->index == NO_SLOT)
 			return v->busy ? L4LB_DROP_FLOW_BUSY : L4LB_DROP_FLOW_TABLE_FULL;
-		slot = slot_at(v->index);
+		slot = slot_at(v->index, family);
 		if (slot && slot_claim(slot, v->word)) {
-			count_eviction(v);
-			flow_evict(slot, v->word);
+			count_eviction(v, now);
+			flow_evict(slot, v->word, family);
 			return GO_ON;
 		}
 	}

@@ -18,6 +18,13 @@
 #define HAS_DSR 0
 #endif
 
+/* IPv6 frontends, and IPv6 backends of IPv4 ones. */
+#ifdef L4LB_IPV6
+#define HAS_IPV6 1
+#else
+#define HAS_IPV6 0
+#endif
+
 /* The table size is a constant of the compiled program: --bpf-lb-maglev-table-size. */
 #ifndef L4LB_MAGLEV_TABLE_SIZE
 #define L4LB_MAGLEV_TABLE_SIZE 16381
@@ -29,14 +36,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64[L4LB_FILTER_BITS / 64]);
+	__type(value, __u64[L4LB_FILTER_PLANES * L4LB_FILTER_WORDS]);
 } filter SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, L4LB_MAP_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __be32);
+	__type(key, struct l4lb_address);
 	__type(value, __u32);
 } addresses SEC(".maps");
 
@@ -99,11 +106,95 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct l4lb_spills);
+} spills SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct l4lb_pressure);
+} pressure SEC(".maps");
+
+#if HAS_IPV6
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct l4lb_flow_set6);
+} flows6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct l4lb_occupancy);
+} occupancy6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct l4lb_spills);
+} spills6 SEC(".maps");
+#endif
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, L4LB_MAP_MAX);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct l4lb_totals);
 } totals SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, L4LB_FRAGMENTS_MAX);
+	__type(key, struct l4lb_fragment_key);
+	__type(value, struct l4lb_fragment);
+} fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, L4LB_FRAGMENT_IDS);
+	__type(key, __u32);
+	__type(value, __u32);
+} fragment_ids SEC(".maps");
+
+/* By service id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, L4LB_MAP_MAX);
+	__type(key, __u32);
+	__type(value, struct l4lb_budget);
+} budgets SEC(".maps");
+
+/* By service id; the agent makes the entries. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, L4LB_MAP_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct l4lb_service_drops);
+} service_drops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct l4lb_monitor);
+} monitor SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, L4LB_SAMPLE_RING_BYTES);
+} drop_samples SEC(".maps");
 
 /* The ports that SNAT may use, in network byte order, config.snat_port_count of them. */
 struct {
@@ -112,6 +203,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __be16[65536]);
 } snat_ports SEC(".maps");
+
+/* The addresses that SNAT sends from instead of the backend's source: IPv4, then IPv6. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * L4LB_SNAT_ADDRESSES_MAX);
+	__type(key, __u32);
+	__type(value, struct l4lb_address);
+} snat_addresses SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

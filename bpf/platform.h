@@ -14,6 +14,12 @@
 /* Orders compiled memory accesses; x86 keeps the order of loads by itself. */
 #define compiler_barrier() asm volatile("" ::: "memory")
 
+/*
+ * For functions that are not inlined: a build without IPv6 does not look at the family, and the
+ * compiler would then leave it out of the call, which the verifier refuses.
+ */
+#define USE_FAMILY(family) barrier_var(family)
+
 /* bpf_jiffies64 is inlined as one load, where bpf_ktime_get_ns is a call of 124 cycles. */
 static __always_inline __u32 clock_ticks(__u32 shift)
 {

@@ -3,58 +3,43 @@
 #ifndef L4LB_REFUSE_H
 #define L4LB_REFUSE_H
 
+#include "parse.h"
 #include "service.h"
 
-/* The ports, where they can be read, tell whether the packet is for a frontend; else the address.
+/*
+ * `reason`: what a parser returned. The ports, where they can be read, tell whether the packet is
+ * for a frontend; else the address does, where all of it is ours.
  */
-static __always_inline int refuse(struct ipv4 *ip, void *l4, void *end, enum l4lb_drop reason)
+static __always_inline int refuse(struct xdp_md *ctx, const struct packet *p, int reason,
+				  const int family)
 {
-	struct tuple t = {.addresses = LOAD(__u64, &ip->source), .protocol = ip->protocol};
-	__be32 address = ip->destination;
+	void *l3 = packet_l3(ctx, family), *l4;
+	struct l4lb_service *svc;
 
-	if (bpf_map_lookup_elem(&addresses, &address)) {
-		if (l4 && l4 + sizeof(struct ports) <= end) {
-			t.ports = LOAD(__u32, l4);
-			return service_of(&t) ? drop(reason) : XDP_PASS;
-		}
-		return drop(reason);
-	}
-	/* A frontend at the host's own address: only its ports are ours. */
-	if (!l4 || l4 + sizeof(struct ports) > end)
+	if (reason < 0 || !l3)
 		return XDP_PASS;
-	t.ports = LOAD(__u32, l4);
-	return service_of(&t) ? drop(reason) : XDP_PASS;
+	l4 = packet_at(ctx, p->l4, sizeof(struct ports));
+	/* Without a header of true length, or in a later fragment, there are no ports. */
+	if (reason == L4LB_DROP_FRAGMENT || reason == L4LB_DROP_IPV6_EXTENSION || !l4 ||
+	    p->l4 < L3_OFFSET + IP_HEADER(family) || p->fragment == FRAGMENT_LATER ||
+	    (p->tuple.protocol != PROTOCOL_TCP && p->tuple.protocol != PROTOCOL_UDP))
+		return address_is_ours(destination_at(l3, family), family)
+			   ? drop(ctx, reason, NO_SERVICE)
+			   : XDP_PASS;
+	svc = service_of(l3, LOAD(__u16, l4 + 2), p->tuple.protocol, family);
+	return svc ? drop(ctx, reason, svc->id) : XDP_PASS;
 }
 
-__noinline int refuse_malformed(struct xdp_md *ctx)
+__noinline int refuse_ipv4(struct xdp_md *ctx, const struct packet *p, int reason)
 {
-	struct ipv4 *ip = packet_data(ctx) + sizeof(struct ethernet);
-	void *end = packet_end(ctx);
-
-	if ((void *)(ip + 1) > end)
-		return XDP_PASS;
-	return refuse(ip, ip + 1, end, L4LB_DROP_MALFORMED);
+	return p ? refuse(ctx, p, reason, IPV4) : XDP_ABORTED;
 }
 
-/* IP options, fragments, and what is no IPv4 at all. */
-__noinline int refuse_odd_header(struct xdp_md *ctx)
+#if HAS_IPV6
+__noinline int refuse_ipv6(struct xdp_md *ctx, const struct packet *p, int reason)
 {
-	struct ipv4 *ip = packet_data(ctx) + sizeof(struct ethernet);
-	void *end = packet_end(ctx);
-	__u32 header;
-
-	if ((void *)(ip + 1) > end)
-		return XDP_PASS;
-	header = (ip->version_ihl & 15) * 4;
-	if (ip->version_ihl >> 4 != 4 || header < sizeof(*ip))
-		return refuse(ip, 0, end, L4LB_DROP_MALFORMED);
-	if (ip->protocol != PROTOCOL_TCP && ip->protocol != PROTOCOL_UDP)
-		return XDP_PASS;
-	/* Only the first fragment has ports. */
-	if (ip->fragment & IPV4_FRAGMENT & bpf_htons(0x1fff))
-		return refuse(ip, 0, end, L4LB_DROP_FRAGMENT);
-	return refuse(ip, (void *)ip + header, end,
-		      ip->fragment & IPV4_FRAGMENT ? L4LB_DROP_FRAGMENT : L4LB_DROP_IP_OPTIONS);
+	return p ? refuse(ctx, p, reason, IPV6) : XDP_ABORTED;
 }
+#endif
 
 #endif

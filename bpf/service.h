@@ -3,39 +3,47 @@
 #ifndef L4LB_SERVICE_H
 #define L4LB_SERVICE_H
 
+#include "address.h"
 #include "counters.h"
-#include "packet.h"
 
-/* A sieve of 8 KiB that sends all packets on that are for none of our addresses. */
-static __always_inline int filter_has(__be32 address)
+/* The service at a packet's destination: that of the port, else that of all ports. */
+static __always_inline struct l4lb_service *service_of(void *l3, __be16 port, __u8 protocol,
+						       const int family)
 {
-	__u32 zero = 0, bit = address * 0x9e3779b1 >> 16;
-	__u64 *bits = bpf_map_lookup_elem(&filter, &zero);
+	const void *destination = destination_at(l3, family);
+	__u32 fold = address_fold(destination, family);
+	struct l4lb_service_key key = {.port = port, .protocol = protocol};
+	struct l4lb_service *svc;
 
-	return bits && bits[bit / 64] >> bit % 64 & 1;
-}
-
-static __always_inline struct l4lb_service *service_of(const struct tuple *t)
-{
-	struct l4lb_service_key key = {
-	    .address = tuple_destination(t),
-	    .port = tuple_destination_port(t),
-	    .protocol = t->protocol,
-	};
-
+	address_load(&key.address, destination, family);
+	if (filter_has(L4LB_FILTER_SERVICES, fold ^ port * 0x85ebca6b ^ protocol * 0xc2b2ae35)) {
+		svc = bpf_map_lookup_elem(&services, &key);
+		if (svc)
+			return svc;
+	}
+	if (likely(!filter_has(L4LB_FILTER_ALL_PORTS, fold)))
+		return 0;
+	key.port = 0;
 	return bpf_map_lookup_elem(&services, &key);
 }
 
 /*
  * The same on every machine and after every restart, so that balancers in a row agree: the
- * finalizer of MurmurHash3 over the words of the tuple.
+ * finalizer of MurmurHash3 over the words of the tuple, as they lie in the packet. An IPv4 packet
+ * has one word of addresses, an IPv6 packet four.
  */
-static __always_inline __u32 backend_hash(__u64 addresses, __u64 ports_protocol)
+static __always_inline __u32 backend_hash(void *l3, __u32 ports, __u32 protocol, const int family)
 {
+	const void *addresses = source_at(l3, family);
 	__u64 h = config.maglev_seed;
 
-	h = (h ^ addresses) * 0xff51afd7ed558ccdull;
-	h = (h ^ h >> 33 ^ ports_protocol) * 0xc4ceb9fe1a85ec53ull;
+	for (int i = 0; i < (family == IPV6 ? 4 : 1); i++) {
+		h = (h ^ LOAD(__u32, addresses + 8 * i) ^
+		     (__u64)LOAD(__u32, addresses + 8 * i + 4) << 32) *
+		    0xff51afd7ed558ccdull;
+		h ^= h >> 33;
+	}
+	h = (h ^ (ports | (__u64)protocol << 32)) * 0xc4ceb9fe1a85ec53ull;
 	h = (h ^ h >> 33) * 0xff51afd7ed558ccdull;
 	return (h ^ h >> 33) >> 32;
 }
@@ -58,49 +66,90 @@ static __always_inline int table_backend(const struct l4lb_service *svc, __u32 p
 }
 
 /* Whether a client may use a service that has source ranges. */
-static __always_inline int source_allowed(const struct l4lb_service *svc, __be32 client)
+static __always_inline int source_allowed(const struct l4lb_service *svc,
+					  const struct l4lb_address *client)
 {
 	struct l4lb_source_range_key key = {
-	    .prefix_length = 16 + 32,
+	    .prefix_length = 32 + 128,
 	    .service = svc->id,
+	    .address = *client,
 	};
 
-	STORE(__u32, key.address, client);
-	return bpf_map_lookup_elem(&source_ranges, &key) != 0;
+	return (bpf_map_lookup_elem(&source_ranges, &key) != 0) ==
+	       !(svc->flags & L4LB_SERVICE_SOURCE_DENY);
+}
+
+/* The backend that an affine client has used lately; 0 where it is to choose anew. */
+static __always_inline int affine_backend(const struct l4lb_service *svc,
+					  const struct l4lb_affinity_key *key, __u32 now,
+					  __u32 *index)
+{
+	struct l4lb_affinity *known = bpf_map_lookup_elem(&affinity, key);
+	struct l4lb_backend *backend;
+
+	if (!known || (__s32)(now - known->stamp) > (__s32)svc->affinity_ticks)
+		return 0;
+	*index = known->backend;
+	backend = bpf_map_lookup_elem(&backends, index);
+	if (!backend || backend->service != svc->id || !(backend->flags & L4LB_BACKEND_ACTIVE))
+		return 0;
+	known->stamp = now;
+	return 1;
 }
 
 /* Chooses the backend of a new connection; 0 where the service has none to give. */
-static __always_inline int choose_backend(const struct l4lb_service *svc, const struct tuple *t,
-					  __u32 now, __u32 *index)
+static __always_inline int choose_backend(const struct l4lb_service *svc,
+					  const struct l4lb_address *client, __u32 hash, __u32 now,
+					  __u32 *index)
 {
-	struct l4lb_affinity_key key = {.client = tuple_source(t), .service = svc->id};
-	struct l4lb_affinity *known, fresh = {.stamp = now};
-	__u64 ports_protocol = t->ports | (__u64)t->protocol << 32;
-	__u32 place;
+	struct l4lb_affinity_key key = {.client = *client, .service = svc->id};
+	struct l4lb_affinity fresh = {.stamp = now};
+	int affine = svc->flags & L4LB_SERVICE_AFFINITY;
 
-	if (svc->flags & L4LB_SERVICE_AFFINITY) {
-		struct l4lb_backend *backend;
-
-		known = bpf_map_lookup_elem(&affinity, &key);
-		if (known && (__s32)(now - known->stamp) <= (__s32)svc->affinity_ticks) {
-			*index = known->backend;
-			backend = bpf_map_lookup_elem(&backends, index);
-			if (backend && backend->service == svc->id &&
-			    (backend->flags & L4LB_BACKEND_ACTIVE)) {
-				known->stamp = now;
-				return 1;
-			}
-		}
-	}
-	place = svc->flags & L4LB_SERVICE_RANDOM ? bpf_get_prandom_u32()
-						 : backend_hash(t->addresses, ports_protocol);
-	if (!table_backend(svc, place, index))
+	if (affine && affine_backend(svc, &key, now, index))
+		return 1;
+	if (!table_backend(svc, svc->flags & L4LB_SERVICE_RANDOM ? bpf_get_prandom_u32() : hash,
+			   index))
 		return 0;
-	if (svc->flags & L4LB_SERVICE_AFFINITY) {
+	if (affine) {
 		fresh.backend = *index;
 		bpf_map_update_elem(&affinity, &key, &fresh, BPF_ANY);
 	}
 	return 1;
+}
+
+/*
+ * Takes one new connection out of the service's budget, a token bucket that holds a second's
+ * worth. Who first sees a tick adds for the ticks that have passed. 0 where there is none left.
+ */
+static __always_inline int budget_take(const struct l4lb_service *svc, __u32 now)
+{
+	__u32 id = svc->id;
+	struct l4lb_budget *b = bpf_map_lookup_elem(&budgets, &id);
+	__u32 then;
+
+	if (!b)
+		return 0;
+	then = b->tick;
+	if (then != now && __sync_val_compare_and_swap(&b->tick, then, now) == then) {
+		__u32 passed = now - then;
+		__s64 most = svc->new_most, left = b->left, room = most - left, added;
+
+		/* More ticks than a second has fill it, and must not overflow. */
+		if (passed > 4096)
+			passed = 4096;
+		added = passed * svc->new_per_tick;
+		if (!b->begun || added > room)
+			added = room;
+		b->begun = 1;
+		__sync_fetch_and_add(&b->left, added);
+	}
+	if (b->left < 1024)
+		return 0;
+	if (__sync_fetch_and_add(&b->left, -1024) >= 1024)
+		return 1;
+	__sync_fetch_and_add(&b->left, 1024);
+	return 0;
 }
 
 #endif

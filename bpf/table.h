@@ -7,8 +7,8 @@
 #ifndef L4LB_TABLE_H
 #define L4LB_TABLE_H
 
+#include "address.h"
 #include "counters.h"
-#include "packet.h"
 
 #define NO_SLOT 0xffffffff
 
@@ -68,9 +68,21 @@ static __always_inline int slot_holds(const struct l4lb_flow *slot, __u64 word,
 	       LOAD(__u32, &slot->source_port) == t->ports && WORD_PROTOCOL(word) == t->protocol;
 }
 
-static __always_inline struct l4lb_flow *slot_at(__u32 index)
+/* The slot at a place of a family's table. */
+static __always_inline struct l4lb_flow *slot_at(__u32 index, const int family)
 {
 	__u32 set_index = index / L4LB_SET_SLOTS;
+
+#if HAS_IPV6
+	if (family == IPV6) {
+		struct l4lb_flow_set6 *set6 = bpf_map_lookup_elem(&flows6, &set_index);
+
+		if (!set6)
+			return 0;
+		barrier_var(set6);
+		return &set6->slots[index % L4LB_SET_SLOTS].flow;
+	}
+#endif
 	struct l4lb_flow_set *set = bpf_map_lookup_elem(&flows, &set_index);
 
 	if (!set)
@@ -80,15 +92,31 @@ static __always_inline struct l4lb_flow *slot_at(__u32 index)
 	return &set->slots[index % L4LB_SET_SLOTS];
 }
 
+static __always_inline void *set_at(__u32 index, const int family)
+{
+#if HAS_IPV6
+	if (family == IPV6)
+		return bpf_map_lookup_elem(&flows6, &index);
+#endif
+	return bpf_map_lookup_elem(&flows, &index);
+}
+
+static __always_inline struct l4lb_flow *slot_of(void *set, __u32 place, const int family)
+{
+	if (family == IPV6)
+		return &((struct l4lb_flow_set6 *)set)->slots[place].flow;
+	return &((struct l4lb_flow_set *)set)->slots[place];
+}
+
 /*
  * The slot of a flow in one set. *more is cleared where a slot was never used: inserts take
  * the first slot that is free, so the flow cannot lie behind it.
  */
-static __always_inline struct l4lb_flow *find_in_set(struct l4lb_flow_set *set, __u32 start,
-						     const struct tuple *t, __u64 *word, int *more)
+static __always_inline struct l4lb_flow *find_in_set(void *set, __u32 start, const struct tuple *t,
+						     __u64 *word, int *more, const int family)
 {
 	for (int i = 0; i < L4LB_SET_SLOTS; i++) {
-		struct l4lb_flow *slot = &set->slots[(start + i) % L4LB_SET_SLOTS];
+		struct l4lb_flow *slot = slot_of(set, (start + i) % L4LB_SET_SLOTS, family);
 		__u64 w = slot_word(slot);
 
 		if (slot_holds(slot, w, t) && !(w & 1)) {
@@ -103,22 +131,70 @@ static __always_inline struct l4lb_flow *find_in_set(struct l4lb_flow_set *set, 
 	return 0;
 }
 
-/* The slot of a living flow, and the word that was read with it. */
-static __always_inline struct l4lb_flow *flow_find(const struct tuple *t, __u32 hash, __u64 *word)
+static __always_inline struct l4lb_spills *spills_at(__u32 set, const int family)
 {
-	__u32 index = first_set(hash);
-	struct l4lb_flow_set *set = bpf_map_lookup_elem(&flows, &index);
+	__u32 index = set / L4LB_OCCUPANCY_SETS;
+
+#if HAS_IPV6
+	if (family == IPV6)
+		return bpf_map_lookup_elem(&spills6, &index);
+#endif
+	return bpf_map_lookup_elem(&spills, &index);
+}
+
+/* Whether flows of a set may lie in their second one. */
+static __always_inline int set_spills(__u32 set, const int family)
+{
+	struct l4lb_spills *s = spills_at(set, family);
+
+	return !s || LOAD(__u32, &s->counts[set % L4LB_OCCUPANCY_SETS / 4]) >> 8 * (set & 3) & 255;
+}
+
+/* `change`: 1 or -1. That 256 flows of one set are elsewhere is as good as impossible. */
+static __always_inline void spills_add(__u32 set, int change, const int family)
+{
+	struct l4lb_spills *s = spills_at(set, family);
+
+	if (s)
+		__sync_fetch_and_add(&s->counts[set % L4LB_OCCUPANCY_SETS / 4],
+				     (__u32)change << 8 * (set & 3));
+}
+
+/* The slot of a living flow, and the word that was read with it. */
+static __always_inline struct l4lb_flow *flow_find(const struct tuple *t, __u32 hash, __u64 *word,
+						   const int family)
+{
+	void *set = set_at(first_set(hash), family);
 	struct l4lb_flow *slot;
 	int more = 1;
 
 	if (!set)
 		return 0;
-	slot = find_in_set(set, first_slot(hash), t, word, &more);
-	if (likely(slot) || !more)
+	slot = find_in_set(set, first_slot(hash), t, word, &more, family);
+	if (likely(slot) || !more || !set_spills(first_set(hash), family))
 		return slot;
-	index = second_set(hash);
-	set = bpf_map_lookup_elem(&flows, &index);
-	return set ? find_in_set(set, first_slot(hash), t, word, &more) : 0;
+	set = set_at(second_set(hash), family);
+	return set ? find_in_set(set, first_slot(hash), t, word, &more, family) : 0;
+}
+
+/* flow_find for where its size matters more than its speed. */
+static __noinline struct l4lb_flow *flow_look_up(const struct tuple *t, __u64 *word, int family)
+{
+#if HAS_IPV6
+	if (family == IPV6)
+		return flow_find(t, flow_hash(t), word, IPV6);
+#endif
+	return flow_find(t, flow_hash(t), word, IPV4);
+}
+
+/* The addresses that an IPv6 slot holds are these, not only the word made of them. */
+static __always_inline int slot_is_of(const struct l4lb_flow *slot, const void *source,
+				      const void *destination)
+{
+	const struct l4lb_flow6 *slot6 = (const void *)slot;
+
+	return addresses_equal(&slot6->source, source) &&
+	       addresses_equal(&slot6->destination, destination);
 }
 
 /*
@@ -151,11 +227,17 @@ static __always_inline void slot_publish(struct l4lb_flow *slot, __u64 claimed, 
 }
 
 /* Tells the agent that a set holds something; after the slot has been published. */
-static __always_inline void mark_occupied(__u32 slot_index)
+static __always_inline void mark_occupied(__u32 slot_index, const int family)
 {
 	__u32 set = slot_index / L4LB_SET_SLOTS, index = set / L4LB_OCCUPANCY_SETS;
-	struct l4lb_occupancy *o = bpf_map_lookup_elem(&occupancy, &index);
+	struct l4lb_occupancy *o;
 
+#if HAS_IPV6
+	if (family == IPV6)
+		o = bpf_map_lookup_elem(&occupancy6, &index);
+	else
+#endif
+		o = bpf_map_lookup_elem(&occupancy, &index);
 	if (o)
 		WRITE_ONCE(o->used[set % L4LB_OCCUPANCY_SETS], 1);
 }

@@ -96,15 +96,17 @@ struct victim {
 
 /* Improves on *v; 0 where a slot was never used, so that the other set need not be looked at. */
 static __always_inline int look_in_set(struct victim *v, __u32 set_index, const struct tuple *t,
-				       __u32 start, __u32 now)
+				       __u32 start, __u32 now, const int family)
 {
-	struct l4lb_flow_set *set = bpf_map_lookup_elem(&flows, &set_index);
+	void *set = set_at(set_index, family);
 
 	if (!set)
 		return 0;
+/* Unrolled, it would need more of the stack than there is. */
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < L4LB_SET_SLOTS; i++) {
 		__u32 place = (start + i) % L4LB_SET_SLOTS;
-		struct l4lb_flow *slot = &set->slots[place];
+		struct l4lb_flow *slot = slot_of(set, place, family);
 		__u64 word = slot_word(slot), busy = word & 1, score, better;
 		__u64 differs = (LOAD(__u64, &slot->source) ^ t->addresses) |
 				(LOAD(__u32, &slot->source_port) ^ t->ports) |
@@ -128,21 +130,84 @@ static __always_inline int look_in_set(struct victim *v, __u32 set_index, const 
 	return 1;
 }
 
-/*
- * The best slot for a tuple in both of its sets. Not static: such a function is verified once,
- * by itself, whoever calls it.
- */
-__noinline int find_victim(struct victim *v, const struct tuple *t, __u32 hash, __u32 now)
+static __always_inline struct l4lb_pressure *pressure_here(void)
 {
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&pressure, &zero);
+}
+
+/* Evictions come in numbers only where the table is full: a flood of new connections. */
+static __always_inline int is_flooded(__u32 now)
+{
+	struct l4lb_pressure *here = pressure_here();
+
+	return here && here->tick == now && here->evictions >= L4LB_FLOOD_EVICTIONS;
+}
+
+static __always_inline void count_unconfirmed(__u32 now)
+{
+	struct l4lb_pressure *here = pressure_here();
+
+	count(L4LB_EVENT_UNCONFIRMED_EVICTED);
+	if (!here)
+		return;
+	if (here->tick != now) {
+		here->tick = now;
+		here->evictions = 0;
+	}
+	here->evictions += 1;
+}
+
+/*
+ * The best slot for a tuple in both of its sets. The second is not looked at where the first has
+ * room and the tuple cannot lie there; in a flood also not where the first has a connection that
+ * may be evicted, as memory is all that a flood costs.
+ */
+static __always_inline int find_best(struct victim *v, const struct tuple *t, __u32 hash, __u32 now,
+				     const int family)
+{
+	__u32 first = first_set(hash);
+
 	if (!v || !t)
 		return 0;
 	v->score = SCORE_NONE;
 	v->word = 0;
 	v->index = NO_SLOT;
 	v->busy = 0;
-	if (look_in_set(v, first_set(hash), t, first_slot(hash), now))
-		look_in_set(v, second_set(hash), t, first_slot(hash), now);
+	if (!look_in_set(v, first, t, first_slot(hash), now, family))
+		return 0;
+	if (!set_spills(first, family) &&
+	    (VICTIM_CLASS(v) <= SLOT_EXPIRED ||
+	     (VICTIM_CLASS(v) == SLOT_UNCONFIRMED && is_flooded(now))))
+		return 0;
+	look_in_set(v, second_set(hash), t, first_slot(hash), now, family);
 	return 0;
+}
+
+/* Not static: such a function is verified once, by itself, whoever calls it. */
+__noinline int find_victim4(struct victim *v, const struct tuple *t, __u32 hash, __u32 now)
+{
+	return find_best(v, t, hash, now, IPV4);
+}
+
+#if HAS_IPV6
+__noinline int find_victim6(struct victim *v, const struct tuple *t, __u32 hash, __u32 now)
+{
+	return find_best(v, t, hash, now, IPV6);
+}
+#endif
+
+static __always_inline void find_victim(struct victim *v, const struct tuple *t, __u32 hash,
+					__u32 now, const int family)
+{
+#if HAS_IPV6
+	if (family == IPV6) {
+		find_victim6(v, t, hash, now);
+		return;
+	}
+#endif
+	find_victim4(v, t, hash, now);
 }
 
 #endif

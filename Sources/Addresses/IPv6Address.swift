@@ -10,6 +10,17 @@ public struct IPv6Address: Hashable, Comparable, Sendable {
 
     public static func < (a: Self, b: Self) -> Bool { (a.high, a.low) < (b.high, b.low) }
 
+    /// ff00::/8.
+    public var isMulticast: Bool { high >> 56 == 0xff }
+    /// ::1.
+    public var isLoopback: Bool { high == 0 && low == 1 }
+    /// ::, the address of nobody.
+    public var isUnspecified: Bool { high == 0 && low == 0 }
+    /// fe80::/10: means something on one link only.
+    public var isLinkLocal: Bool { high >> 54 == 0xfe80 >> 6 }
+    /// ::ffff:0:0/96: an IPv4 address in IPv6's clothes, never in a packet.
+    public var isIPv4Mapped: Bool { high == 0 && low >> 32 == 0xffff }
+
     var groups: [UInt16] {
         [high, low].flatMap { half in
             stride(from: 48, through: 0, by: -16).map { UInt16(truncatingIfNeeded: half >> UInt64($0)) }

@@ -23,6 +23,7 @@ public struct AgentOptions: Sendable {
     public var flowTableSize: Int
     public var timeouts: Timeouts
     public var snatPorts: ClosedRange<UInt16>?
+    public var sources = SourceAddresses()
     public var clang: String?
 
     public static let deviceLimit = Int(L4LB_MAX_DEVICES)

@@ -7,7 +7,7 @@ import Glibc
 /// The XDP program on its devices, and its maps. It carries decisions out and makes none.
 final class Dataplane {
     let clock: Clock
-    let maps: DataplaneMaps
+    private(set) var maps: DataplaneMaps
     private(set) var attachments: [Attachment] = []
     /// What the maps hold.
     private(set) var contents = MapContents()
@@ -23,7 +23,7 @@ final class Dataplane {
         self.options = options
         jiffies = try JiffiesClock(clang: clang)
         let first = try jiffies.reading()
-        let program = try PacketProgram(paths: [options.mode], clang: clang, maglevSize: options.maglevSize)
+        let program = try PacketProgram(paths: Paths([options.mode]), clang: clang, maglevSize: options.maglevSize)
         clock = Clock(hertz: try jiffies.hertz(since: first))
         self.program = program
         let sizes = MapSizes(mapMax: options.mapMax, connections: options.flowTableSize)
@@ -35,7 +35,7 @@ final class Dataplane {
                 UInt32(place), l4lb_device(ifindex: device.index, mac: device.address.octetTuple, pad: 0))
         }
         for (place, device) in devices.enumerated() {
-            let loaded = try program.load(maps: maps, config: config(of: device, place))
+            let loaded = try program.load(maps: &maps, config: config(of: device, place))
             attachments.append(
                 try Attachment(loaded, to: device, acceleration: options.acceleration) {
                     network.xdpProgram(of: device.name)
@@ -43,8 +43,11 @@ final class Dataplane {
         }
     }
 
-    /// The modes whose paths the running program has.
-    var paths: Set<Mode> { program.paths }
+    /// The paths that the running program has.
+    var paths: Paths { program.paths }
+
+    /// Ports that SNAT may use from one address.
+    var snatPortCount: Int { Int(config.snat_port_count) }
 
     /// A device has another link address: its program is loaded anew, as it is a constant there.
     func setAddress(_ address: LinkAddress, place: Int) throws {
@@ -52,7 +55,7 @@ final class Dataplane {
         let device = attachments[place].device
         try maps.devices.update(
             UInt32(place), l4lb_device(ifindex: device.index, mac: address.octetTuple, pad: 0))
-        try attachments[place].replace(with: try program.load(maps: maps, config: config(of: device, place)))
+        try attachments[place].replace(with: try program.load(maps: &maps, config: config(of: device, place)))
     }
 
     private func config(of device: Device, _ place: Int) -> l4lb_config {
@@ -67,7 +70,7 @@ final class Dataplane {
     /// packet meets one or the other. Where a device refuses, all go back to the old program.
     func replace(with program: PacketProgram) throws {
         let loaded = try attachments.enumerated().map { place, attachment in
-            try program.load(maps: maps, config: config(of: attachment.device, place))
+            try program.load(maps: &maps, config: config(of: attachment.device, place))
         }
         let old = attachments.map(\.program)
         do {
@@ -88,79 +91,14 @@ final class Dataplane {
 
     // MARK: Maps
 
-    /// Takes the steps in their order. Where one fails, `contents` tells how far it came.
     func apply(_ edits: [Edit]) throws(BPFError) {
-        var rest = edits[...]
-        while let first = rest.first {
-            let run = [first] + rest.dropFirst().prefix { $0.isWritten(with: first) }
-            rest = rest.dropFirst(run.count)
-            do {
-                try write(run)
-            } catch {
-                // A batch is no transaction: what may be there is recorded as what nobody wants.
-                for edit in run { contents.apply(edit.unknown) }
-                throw error
-            }
-            for edit in run { contents.apply(edit) }
-        }
-    }
-
-    /// One step, or several backends, tables or services, for which the kernel takes batches.
-    private func write(_ edits: [Edit]) throws(BPFError) {
-        var backends: (keys: [UInt32], values: [l4lb_backend]) = ([], [])
-        var services: (keys: [l4lb_service_key], values: [l4lb_service]) = ([], [])
-        var newTables: (keys: [UInt32], maps: [BPFMap]) = ([], [])
-        for edit in edits {
-            switch edit {
-            case .setBackend(let index, let backend):
-                backends.keys.append(UInt32(index))
-                backends.values.append(backend)
-            case .clearBackend(let index):
-                backends.keys.append(UInt32(index))
-                backends.values.append(l4lb_backend())
-            case .setTable(let id, let slots):
-                // A table that is in use changes in place, slot by slot: each slot is right before
-                // and after.
-                if let table = tables[id] {
-                    try table.update(UInt32(0), elements: slots)
-                } else {
-                    let table = try BPFMap(arrayOf: slots.count * 2, name: "maglev_table")
-                    try table.update(UInt32(0), elements: slots)
-                    newTables.keys.append(UInt32(id))
-                    newTables.maps.append(table)
-                }
-            case .removeTable(let id):
-                try maps.maglev.remove(UInt32(id))
-                tables[id] = nil
-            case .setFilter(let filter):
-                try maps.filter.update(UInt32(0), elements: filter.words)
-            case .setAddress(let address):
-                try maps.addresses.update(address, L4LB_ADDRESS_FRONTEND.rawValue)
-            case .removeAddress(let address):
-                try maps.addresses.remove(address)
-            case .setSourceRange(let key):
-                try maps.sourceRanges.update(key, UInt32(1))
-            case .removeSourceRange(let key):
-                try maps.sourceRanges.remove(key)
-            case .setService(let key, let service):
-                services.keys.append(key)
-                services.values.append(service)
-            case .removeService(let key):
-                try maps.services.remove(key)
-            }
-        }
-        try maps.backends.update(keys: backends.keys, values: backends.values)
-        if !newTables.keys.isEmpty {
-            try maps.maglev.update(keys: newTables.keys, maps: newTables.maps)
-            for (key, map) in zip(newTables.keys, newTables.maps) { tables[UInt16(key)] = map }
-        }
-        try maps.services.update(keys: services.keys, values: services.values)
+        try maps.apply(edits, to: &contents, tables: &tables)
     }
 
     // MARK: Reading
 
     func snapshot() throws(BPFError) -> FlowSnapshot {
-        let flows = maps.flowTable.read()
+        let flows = maps.readFlows()
         return FlowSnapshot(
             flows: flows, now: clock.tick(jiffies: try jiffies.jiffies()), clock: clock, timeouts: options.timeouts)
     }
@@ -168,8 +106,8 @@ final class Dataplane {
     /// Frees the slots of connections that have ended; what they carried is kept.
     func collect(_ snapshot: FlowSnapshot) {
         let offset = { (field: PartialKeyPath<l4lb_totals>) in MemoryLayout<l4lb_totals>.offset(of: field)! }
-        for (slot, flow) in snapshot.flows where snapshot.isCollectable(flow, at: slot) {
-            guard let raw = maps.flowTable.free(slot, stamp: flow.stamp) else { continue }
+        for (place, flow) in snapshot.flows where snapshot.isCollectable(flow, at: place) {
+            guard let raw = maps.free(place, stamp: flow.stamp) else { continue }
             let fields: (PartialKeyPath<l4lb_totals>, PartialKeyPath<l4lb_totals>) =
                 flow.kind == .reply ? (\.reply_packets, \.reply_bytes) : (\.packets, \.bytes)
             maps.totals.add(raw.packets, Int(raw.backend), offset: offset(fields.0))
@@ -186,7 +124,17 @@ final class Dataplane {
     }
 
     func counter(_ counter: UInt32) throws(BPFError) -> UInt64 {
-        try maps.counters.perProcessor(counter).reduce(0, +)
+        try maps.counters.sums(counter)?.first ?? 0
+    }
+
+    /// Drops of one service by reason; those that are not zero.
+    func drops(of service: UInt16) throws(BPFError) -> [DropReason: UInt64] {
+        guard let sums = try maps.serviceDrops.sums(UInt32(service)) else { return [:] }
+        var drops: [DropReason: UInt64] = [:]
+        for reason in DropReason.allCases where sums[Int(reason.counter)] > 0 {
+            drops[reason] = sums[Int(reason.counter)]
+        }
+        return drops
     }
 }
 
@@ -201,32 +149,12 @@ extension l4lb_config {
         let ticks = { (state: ConnectionState) in options.timeouts.ticks(state, clock: clock) }
         timeouts = (ticks(.syn), ticks(.established), ticks(.closing), ticks(.active))
         port_rest = clock.ticks(Timeouts.portRest)
+        flow_seed6 = (
+            random.next(), random.next(), random.next(), random.next(), random.next(), random.next(), random.next(),
+            random.next()
+        )
+        fragment_ticks = clock.ticks(30)
         snat_port_count = UInt32(snatPorts.ports.count)
-    }
-}
-
-extension Edit {
-    /// Whether two steps may be written as one batch.
-    fileprivate func isWritten(with first: Edit) -> Bool {
-        switch (self, first) {
-        case (.setBackend, .setBackend), (.setTable, .setTable), (.setService, .setService): true
-        default: false
-        }
-    }
-
-    /// The step as it stands when nobody knows whether it was taken: the next plan takes it again,
-    /// or takes it back.
-    fileprivate var unknown: Edit {
-        switch self {
-        case .setBackend(let index, _), .clearBackend(let index): .setBackend(index, l4lb_backend())
-        case .setTable(let id, _), .removeTable(let id): .setTable(service: id, [])
-        case .setService(let key, _), .removeService(let key): .setService(key, l4lb_service())
-        case .setFilter: .setFilter(AddressFilter())
-        // These are written one at a time: one that failed was not taken.
-        case .setAddress(let address): .removeAddress(address)
-        case .removeAddress(let address): .setAddress(address)
-        case .setSourceRange(let key): .removeSourceRange(key)
-        case .removeSourceRange(let key): .setSourceRange(key)
-        }
+        set(options.sources)
     }
 }

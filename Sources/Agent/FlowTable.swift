@@ -2,17 +2,38 @@ import BPF
 import Balancer
 import CDataplane
 
-/// The flow table in this process's memory.
-final class FlowTable {
-    private let flows: MappedArray<l4lb_flow>
+/// A slot of a flow table: what both families have in common comes first.
+protocol FlowSlot {
+    var common: l4lb_flow { get }
+    /// Nil where it is free or being written.
+    var decoded: Flow? { get }
+}
+
+extension l4lb_flow: FlowSlot {
+    var common: l4lb_flow { self }
+    var decoded: Flow? { Flow(self) }
+}
+
+extension l4lb_flow6: FlowSlot {
+    var common: l4lb_flow { flow }
+    var decoded: Flow? { Flow(self) }
+}
+
+/// The flow table of one family in this process's memory.
+final class FlowTable<Slot: FlowSlot & BitwiseCopyable> {
+    private let flows: MappedArray<Slot>
     private let occupancy: MappedArray<l4lb_occupancy>
+    private let spills: MappedArray<l4lb_spills>
     private let sets: Int
+    private let hash: FlowHash
 
-    private static let setSlots = Int(L4LB_SET_SLOTS)
-    private static let occupancySets = Int(L4LB_OCCUPANCY_SETS)
+    private static var setSlots: Int { Int(L4LB_SET_SLOTS) }
+    private static var occupancySets: Int { Int(L4LB_OCCUPANCY_SETS) }
 
-    init(flows: BPFMap, occupancy: BPFMap, sets: Int) throws(BPFError) {
+    init(flows: BPFMap, occupancy: BPFMap, spills: BPFMap, sets: Int, hash: FlowHash) throws(BPFError) {
         self.sets = sets
+        self.hash = hash
+        self.spills = try MappedArray(spills, elements: sets / Self.occupancySets)
         self.flows = try MappedArray(flows, elements: sets * Self.setSlots)
         self.occupancy = try MappedArray(occupancy, elements: sets / Self.occupancySets)
     }
@@ -42,7 +63,7 @@ final class FlowTable {
                 used = true  // being written: look again next time
                 continue
             }
-            guard let flow = Flow(raw) else { continue }
+            guard let flow = raw.decoded else { continue }
             found[UInt32(slot)] = flow
             used = true
         }
@@ -50,10 +71,11 @@ final class FlowTable {
     }
 
     /// A slot that was not written meanwhile; nil where it is always being written.
-    private func copy(_ slot: Int) -> l4lb_flow? {
+    private func copy(_ slot: Int) -> Slot? {
         for _ in 0..<8 {
             let raw = flows[slot]
-            if raw.version & 1 == 0, flows.load(slot, offset: 0, as: UInt32.self) == raw.version { return raw }
+            let version = raw.common.version
+            if version & 1 == 0, flows.load(slot, offset: 0, as: UInt32.self) == version { return raw }
         }
         return nil
     }
@@ -63,7 +85,7 @@ final class FlowTable {
         let slot = Int(slot)
         let word = flows.load(slot, offset: 0, as: UInt64.self)
         guard word & 1 == 0, flows.compareExchange(slot, expected: word, desired: word | 1) else { return nil }
-        let raw = flows[slot]
+        let raw = flows[slot].common
         let next = UInt32(truncatingIfNeeded: word) &+ 2
         guard raw.stamp == stamp, raw.protocol != 0 else {
             // The program has used it: it stays as it was.
@@ -71,6 +93,18 @@ final class FlowTable {
             return nil
         }
         _ = flows.compareExchange(slot, expected: word | 1, desired: UInt64(next == 0 ? 2 : next))
+        if UInt32(raw.state) & L4LB_STATE_SPILLED.rawValue != 0 { takeSpill(from: hash.firstSet(of: raw)) }
         return raw
+    }
+
+    /// A flow of this set that lay in its second one is gone: one less in the set's byte.
+    private func takeSpill(from set: Int) {
+        let (group, byte) = (set / Self.occupancySets, set % Self.occupancySets)
+        spills.add(0 &- (1 << UInt64(byte % 8 * 8)), group, offset: byte / 8 * 8)
+    }
+
+    /// Flows of a set that lie in their second one.
+    func spills(of set: Int) -> UInt8 {
+        spills.load(set / Self.occupancySets, offset: set % Self.occupancySets, as: UInt8.self)
     }
 }

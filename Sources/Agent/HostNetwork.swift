@@ -15,7 +15,7 @@ public struct Device: Hashable, Sendable {
 struct HostNetwork: ~Copyable {
     private var socket: NetlinkSocket
     /// Routes are looked up once, and again when the kernel tells of a change.
-    private var routes: [IPv4Address: Result<NextHop, NoRoute>] = [:]
+    private var routes: [IPAddress: Result<NextHop, NoRoute>] = [:]
     private var lastKnown: [NeighbourKey: LinkAddress] = [:]
     /// Entries that the kernel has, usable or not.
     private var present: Set<NeighbourKey> = []
@@ -55,10 +55,12 @@ struct HostNetwork: ~Copyable {
         }
     }
 
-    /// A device's link address as it is now; nil where the device is gone.
-    mutating func linkAddress(of device: Device) -> LinkAddress? {
-        guard let link = try? socket.link(named: device.name), UInt32(link.index) == device.index else { return nil }
-        return link.address
+    /// A device as it is now; nil where it is gone.
+    mutating func refreshed(_ device: Device) -> Device? {
+        guard let link = try? socket.link(named: device.name), UInt32(link.index) == device.index,
+            let address = link.address
+        else { return nil }
+        return Device(name: device.name, index: device.index, address: address, mtu: link.mtu)
     }
 
     /// The program that holds a device, where one does.
@@ -66,11 +68,17 @@ struct HostNetwork: ~Copyable {
         (try? socket.link(named: name))?.xdpProgramID
     }
 
-    mutating func hostAddresses() throws(NetlinkError) -> Set<IPv4Address> {
-        Set(
-            try socket.addresses().compactMap { address in
-                if case .v4(let address) = address.address { address } else { nil }
-            })
+    mutating func hostAddresses() throws(NetlinkError) -> Set<IPAddress> {
+        Set(try socket.addresses().map(\.address))
+    }
+
+    /// SNAT can only send from what the host has: replies have to come back.
+    mutating func check(_ sources: SourceAddresses, device: String) throws {
+        let own = try hostAddresses()
+        guard let foreign = sources.snat.first(where: { !own.contains($0) }) else { return }
+        throw AgentError(
+            "--snat-addresses: \(foreign) is not an address of this host: ip address add \(foreign)/\(foreign.bitWidth) dev \(device)"
+        )
     }
 
     /// Looks at the neighbours anew.
@@ -88,7 +96,7 @@ struct HostNetwork: ~Copyable {
     }
 
     /// How packets leave towards a backend, or why they cannot.
-    mutating func nextHop(to address: IPv4Address, devices: [Device]) throws(NetlinkError) -> Result<NextHop, NoRoute> {
+    mutating func nextHop(to address: IPAddress, devices: [Device]) throws(NetlinkError) -> Result<NextHop, NoRoute> {
         let route: Result<NextHop, NoRoute>
         if let known = routes[address] {
             route = known
@@ -102,20 +110,25 @@ struct HostNetwork: ~Copyable {
     }
 
     private mutating func lookUp(
-        _ address: IPv4Address, devices: [Device]
+        _ address: IPAddress, devices: [Device]
     ) throws(NetlinkError) -> Result<NextHop, NoRoute> {
-        guard let route = try socket.route(to: .v4(address)) else { return .failure(.noRoute) }
+        guard let route = try socket.route(to: address) else { return .failure(.noRoute) }
         guard route.kind != .local else { return .failure(.ourselves) }
         guard route.kind == .unicast, let interface = route.interface else { return .failure(.noRoute) }
         guard let device = devices.first(where: { $0.index == UInt32(interface) }) else {
             let name = try socket.links().first { $0.index == interface }?.name ?? "device \(interface)"
             return .failure(.otherDevice(name))
         }
-        guard case .v4(let source) = route.source else { return .failure(.noSource(device.name)) }
+        guard let source = route.source, source.isIPv6 == address.isIPv6, !source.isLinkLocal else {
+            return .failure(.noSource(device.name, family: address.familyName))
+        }
+        let other = try socket.addresses().first {
+            $0.interface == interface && $0.isGlobalScope && $0.address.isIPv6 != address.isIPv6
+        }
         return .success(
             NextHop(
-                interface: device.index, ourAddress: device.address, source: source,
-                neighbour: route.gateway ?? .v4(address), linkAddress: nil))
+                interface: device.index, ourAddress: device.address, source: source, otherSource: other?.address,
+                mtu: device.mtu, neighbour: route.gateway ?? address, linkAddress: nil))
     }
 
     /// Has the kernel resolve a neighbour and keep it fresh: packets of XDP never confirm one.
@@ -149,7 +162,7 @@ enum NoRoute: Error, Hashable {
     case noRoute
     case ourselves
     case otherDevice(String)
-    case noSource(String)
+    case noSource(String, family: String)
 
     func text(_ backend: Endpoint, devices: [Device]) -> String {
         let names = devices.map(\.name).joined(separator: ",")
@@ -157,7 +170,15 @@ enum NoRoute: Error, Hashable {
         case .noRoute: "\(backend) cannot be reached: there is no route to it (ip route get \(backend.address))"
         case .ourselves: "\(backend) is an address of this host: a backend has to be another host"
         case .otherDevice(let name): "\(backend) is reached by \(name), which is not one of --device=\(names)"
-        case .noSource(let name): "\(backend): \(name) has no address to reach it from: give \(name) an IPv4 address"
+        case .noSource(let name, let family):
+            "\(backend): \(name) has no address to reach it from: give \(name) an \(family) address"
         }
+    }
+}
+
+extension IPAddress {
+    /// A router would not pass a packet on that comes from such an address (RFC 4291 section 2.5.6).
+    fileprivate var isLinkLocal: Bool {
+        if case .v6(let address) = self { address.isLinkLocal } else { false }
     }
 }

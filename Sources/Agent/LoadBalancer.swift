@@ -1,6 +1,7 @@
 import Addresses
 import BPF
 import Balancer
+import CDataplane
 import Logging
 import Netlink
 
@@ -18,19 +19,25 @@ public actor LoadBalancer {
     var memory = PlanMemory()
     /// The census of the last collection.
     var census: FlowCensus
+    /// What backends had carried whose places were released.
+    var departedTotals = DepartedTotals()
     /// Backends that had left their service at the last collection.
     var departed: Set<BackendKey> = []
-    var programs: [Set<Mode>: PacketProgram] = [:]
+    var programs: [Paths: PacketProgram] = [:]
     var compiling: [Task<PacketProgram, any Error>] = []
-    var reachability: [IPv4Address: Result<NextHop, NoRoute>] = [:]
+    var reachability: [IPAddress: Result<NextHop, NoRoute>] = [:]
     private var pendingChange: NetlinkMonitor.Change = []
+    /// Services on all ports whose address the host has been given meanwhile.
+    private var withheld: Set<Frontend> = []
     /// Devices that have been removed from the host.
     private var lost: Set<String> = []
     private var bpfMount: BPFMount?
     /// The last way to each backend, for the connections that are on it.
-    private var lastHops: [IPv4Address: NextHop] = [:]
+    private var lastHops: [IPAddress: NextHop] = [:]
     private var watch: NetworkWatch?
     private var timer: Task<Void, Never>?
+    /// Where samples of drops are read while somebody listens.
+    var dropRing: RingBuffer?
     var isRunning = true
 
     /// Compiles, loads and attaches; what has been done is undone where a step fails.
@@ -42,6 +49,7 @@ public actor LoadBalancer {
         var network = try HostNetwork()
         var devices: [Device] = []
         for name in options.devices { devices.append(try network.device(name)) }
+        try network.check(options.sources, device: devices[0].name)
         clang = try Clang.find(flag: options.clang, environment: environment)
         let snatPorts = try Sysctl.snatPorts(allowed: options.snatPorts)
         dataplane = try Dataplane(
@@ -88,7 +96,7 @@ public actor LoadBalancer {
         guard isRunning else { return }
         try network.readNeighbours()
         if routesChanged { network.forgetRoutes() }
-        var nextHops: [IPv4Address: NextHop] = [:]
+        var nextHops: [IPAddress: NextHop] = [:]
         reachability = [:]
         for address in backendAddresses {
             let result = try network.nextHop(to: address, devices: devices)
@@ -107,24 +115,32 @@ public actor LoadBalancer {
             except: Set(nextHops.values.map { .init(interface: Int32($0.interface), address: $0.neighbour) }))
         let input = PlanInput(
             state: state, nextHops: nextHops, hostAddresses: try network.hostAddresses(), oldSources: census.sources,
-            maglevSize: options.maglevSize, maglevSeed: options.maglevSeed, tick: dataplane.clock.tick)
+            sources: options.sources, maglevSize: options.maglevSize, maglevSeed: options.maglevSeed,
+            tick: dataplane.clock.tick)
+        tellWithheld(input)
         let plan = try Plan(input, indices: indices, previous: memory)
         for (key, index) in plan.indices.all where indices[key] == nil { dataplane.forgetTotals(of: index) }
         indices = plan.indices
         try dataplane.apply(plan.contents.edits(from: dataplane.contents))
         memory.remember(plan, of: state)
+        departedTotals.keep(only: state)
+    }
+
+    private func tellWithheld(_ input: PlanInput) {
+        let now = Set(state.services.values.filter(input.isWithheld).map(\.frontend))
+        for frontend in now.subtracting(withheld).sorted() {
+            log.error(
+                "\(frontend) takes no new connections: its address is the host's own now, which needs its ports: take the address away, or give the service single ports"
+            )
+        }
+        withheld = now
     }
 
     /// Addresses of all backends, those that have left but still have connections too.
-    private var backendAddresses: Set<IPv4Address> {
-        var addresses: Set<IPv4Address> = []
-        for key in indices.all.keys {
-            if case .v4(let address) = key.backend.address { addresses.insert(address) }
-        }
+    private var backendAddresses: Set<IPAddress> {
+        var addresses = Set(indices.all.keys.map(\.backend.address))
         for service in state.services.values {
-            for backend in service.backends {
-                if case .v4(let address) = backend.endpoint.address { addresses.insert(address) }
-            }
+            for backend in service.backends { addresses.insert(backend.endpoint.address) }
         }
         return addresses
     }
@@ -147,20 +163,20 @@ public actor LoadBalancer {
         }
     }
 
-    /// A device may be given another link address; a program's own is a constant of it.
+    /// A device may be given another MTU, or another link address, which is a constant of its program.
     private func followDevices() throws {
         guard isRunning else { return }
         for (place, device) in devices.enumerated() {
-            guard let now = network.linkAddress(of: device) else {
+            guard let now = network.refreshed(device) else {
                 if lost.insert(device.name).inserted {
                     log.error("\(device.name) is gone: its packets are not balanced")
                 }
                 continue
             }
-            guard now != device.address else { continue }
-            devices[place].address = now
-            try dataplane.setAddress(now, place: place)
-            log.info("\(device.name) has the link address \(now) now")
+            devices[place] = now
+            guard now.address != device.address else { continue }
+            try dataplane.setAddress(now.address, place: place)
+            log.info("\(device.name) has the link address \(now.address) now")
         }
     }
 
@@ -192,6 +208,9 @@ public actor LoadBalancer {
         // A packet in flight at the last collection may have begun a connection since, so only
         // those go that had left by then.
         for (key, index) in gone where departed.contains(key) && !census.named.contains(index) {
+            if state.service(of: key.frontend) != nil {
+                departedTotals.add(dataplane.totals(of: [index])[index] ?? l4lb_totals(), of: key.frontend)
+            }
             indices.release(key)
         }
         departed = Set(gone.keys)

@@ -1,37 +1,61 @@
 import Balancer
 
-/// `mode update`: no packet is lost and no connection breaks, as each connection stays in the mode
-/// it began in. The program carries both paths until the last connection of the old mode has ended.
+/// `mode update`, and the program's paths: no packet is lost and no connection breaks, as each connection stays in
+/// the mode it began in. The program carries a path until nobody needs it any more.
 extension LoadBalancer {
     public var mode: Mode { state.mode }
 
     /// False where the mode is the one that was asked for already.
     public func updateMode(_ mode: Mode) async throws -> Bool {
         guard mode != state.mode else { return false }
-        try await carry([.snat, .dsr])
-        let before = state
-        state.mode = mode
-        do {
-            try reconcile()
-        } catch {
-            state = before
-            try? reconcile()
-            throw error
-        }
+        try await change { state throws(BalancerError) in try state.setMode(mode) }
         return true
     }
 
-    /// Runs a program that has these paths, compiled for the set.
-    private func carry(_ paths: Set<Mode>) async throws {
-        guard isRunning, dataplane.paths != paths else { return }
-        let program = try await program(for: paths)
-        guard isRunning, dataplane.paths != paths else { return }
+    /// Changes the desired state, and the maps after it. The program that the change needs runs before: it is
+    /// compiled while commands and the timer go on, so the change is made again on what the state is then. Where a
+    /// step fails nothing has changed.
+    @discardableResult
+    func change<Result>(
+        _ edit: (inout DesiredState) throws(BalancerError) -> Result,
+        check: (Result) throws -> Void = { _ in }
+    ) async throws -> Result {
+        while true {
+            var wanted = state
+            let result = try edit(&wanted)
+            try check(result)
+            guard dataplane.paths.isSuperset(of: wanted.paths) else {
+                try await carry(wanted.paths)
+                continue
+            }
+            let before = (state, indices)
+            state = wanted
+            do {
+                try reconcile()
+            } catch {
+                (state, indices) = before
+                try? reconcile()
+                throw error
+            }
+            return result
+        }
+    }
+
+    /// Runs a program that has these paths too.
+    private func carry(_ paths: Paths) async throws {
+        guard isRunning else { throw AgentError("the agent is ending") }
+        let program = try await program(for: dataplane.paths.union(paths))
+        guard isRunning, program.paths.isSuperset(of: dataplane.paths), program.paths != dataplane.paths else { return }
+        let hadIPv6 = dataplane.maps.ipv6 != nil
         try dataplane.replace(with: program)
-        log.info("the program carries \(paths.map(\.rawValue).sorted().joined(separator: " and "))")
+        log.info("the program carries \(program.paths)")
+        if !hadIPv6, dataplane.maps.ipv6 != nil {
+            log.info("the flow table of IPv6 takes \(dataplane.maps.sizes.flowTable6Bytes >> 20) MiB")
+        }
     }
 
     /// Compiles away from the actor, so that commands and the timer go on meanwhile.
-    private func program(for paths: Set<Mode>) async throws -> PacketProgram {
+    private func program(for paths: Paths) async throws -> PacketProgram {
         if let known = programs[paths] { return known }
         guard isRunning else { throw AgentError("the agent is ending") }
         let (clang, size) = (clang, options.maglevSize)
@@ -43,18 +67,26 @@ extension LoadBalancer {
         return program
     }
 
-    /// Goes back to a program of one path once no connection needs the other.
+    /// What services and living connections need.
+    private var neededPaths: Paths {
+        var paths = state.paths
+        paths.modes.formUnion(census.connections.keys)
+        paths.ipv6 = paths.ipv6 || census.byBackend.keys.contains { indices.key(at: $0)?.needsIPv6 ?? false }
+        return paths
+    }
+
+    /// Goes to a program without the paths that nobody needs any more.
     func leaveOldPaths() async {
-        let wanted = Set([state.mode])
-        guard isRunning, dataplane.paths != wanted, census.connections.keys.allSatisfy(wanted.contains) else { return }
+        let wanted = neededPaths
+        guard isRunning, dataplane.paths != wanted, dataplane.paths.isSuperset(of: wanted) else { return }
         do {
-            let mode = state.mode
             let program = try await program(for: wanted)
-            // The mode may have changed back, and connections may have begun, while clang ran.
-            guard isRunning, state.mode == mode else { return }
+            guard isRunning else { return }
+            // The state may have changed, and connections may have begun, while clang ran.
             census = FlowCensus(try dataplane.snapshot())
-            guard census.connections.keys.allSatisfy(wanted.contains) else { return }
+            guard neededPaths == wanted, dataplane.paths.isSuperset(of: wanted) else { return }
             try dataplane.replace(with: program)
+            log.info("the program carries \(wanted)")
         } catch {
             guard isRunning else { return }
             log.error("cannot leave the paths of the old mode: \(error)")

@@ -24,20 +24,41 @@ extension LoadBalancer {
         let totals = BackendTotals(
             gone: dataplane.totals(of: places.compactMap(\.1)), flows: snapshot.flows.values)
         return Dump(
-            service: service, mode: state.mode, connections: connections,
+            service: service, mode: state.mode(of: service), connections: connections,
             backends: places.map { totals.report($0, at: $1, census: census) })
     }
 
-    /// What `service list` shows beside the service itself.
-    public func connectionCounts() throws -> [UInt16: Int] {
-        let census = FlowCensus(try dataplane.snapshot())
-        var counts: [UInt16: Int] = [:]
-        let ids = Dictionary(uniqueKeysWithValues: state.services.values.map { ($0.frontend, $0.id) })
-        for (index, count) in census.byBackend {
-            guard let key = indices.key(at: index), let id = ids[key.frontend] else { continue }
-            counts[id, default: 0] += count
+    /// A service with what `service list` and `service get` show of it.
+    public struct ServiceState: Sendable {
+        public var service: Service
+        /// Its own, or the agent's.
+        public var mode: Mode
+        public var counters: ServiceCounters
+
+        public init(service: Service, mode: Mode, counters: ServiceCounters) {
+            self.service = service
+            self.mode = mode
+            self.counters = counters
         }
-        return counts
+    }
+
+    /// By id.
+    public func serviceStates() throws -> [ServiceState] { try states(of: state.sortedServices) }
+
+    public func serviceState(id: UInt16) throws -> ServiceState {
+        let service = try state.service(id: id)
+        return try states(of: [service])[0]
+    }
+
+    private func states(of services: [Service]) throws -> [ServiceState] {
+        let snapshot = try dataplane.snapshot()
+        let totals = BackendTotals(gone: dataplane.totals(of: indices.all.values), flows: snapshot.flows.values)
+        let counters = totals.services(indices, census: FlowCensus(snapshot), departed: departedTotals)
+        return try services.map { service in
+            var own = counters[service.frontend] ?? departedTotals[service.frontend]
+            own.drops = try dataplane.drops(of: service.id)
+            return ServiceState(service: service, mode: state.mode(of: service), counters: own)
+        }
     }
 
     public struct NeighbourReport: Sendable {
@@ -46,7 +67,7 @@ extension LoadBalancer {
         /// Nil while it has not answered.
         public var linkAddress: LinkAddress?
         /// The backends that are reached by it.
-        public var backends: [IPv4Address]
+        public var backends: [IPAddress]
     }
 
     /// The next hops of all backends.
@@ -72,33 +93,51 @@ extension LoadBalancer {
             public var programID: UInt32
         }
 
+        /// One family's flow table.
+        public struct TableUse: Sendable {
+            public var slotsUsed, bytes: Int
+        }
+
         public var mode: Mode
-        /// The modes whose paths the running program has.
-        public var paths: [Mode]
+        /// The paths that the running program has.
+        public var paths: Paths
         public var devices: [AttachedDevice]
         public var services: Int
         public var backends: Int
         public var connections: [Mode: Int]
-        /// Connections that the flow table has room for, slots of it in use, and its bytes.
-        public var flowTableSize, flowTableSlotsUsed, flowTableSlots, flowTableBytes: Int
+        /// Connections that a flow table has room for, and its slots.
+        public var flowTableSize, flowTableSlots: Int
+        public var flowTable: TableUse
+        /// Nil where no service has needed IPv6 yet.
+        public var flowTable6: TableUse?
+        /// What that one takes, or will take.
+        public var flowTable6Bytes: Int
+        /// Of the backends that have the fewest left.
+        public var snatPorts: [SNATPortUse]
         public var drops: [DropReason: UInt64]
         public var events: [EventCounter: UInt64]
     }
 
     public func status() throws -> Status {
-        let census = FlowCensus(try dataplane.snapshot())
+        let snapshot = try dataplane.snapshot()
+        let census = FlowCensus(snapshot)
+        let sizes = dataplane.maps.sizes
         var drops: [DropReason: UInt64] = [:]
         for reason in DropReason.allCases { drops[reason] = try dataplane.counter(reason.counter) }
         var events: [EventCounter: UInt64] = [:]
         for event in EventCounter.allCases { events[event] = try dataplane.counter(event.counter) }
         return Status(
-            mode: state.mode, paths: Mode.allCases.filter(dataplane.paths.contains),
+            mode: state.mode, paths: dataplane.paths,
             devices: dataplane.attachments.map {
                 .init(device: $0.device, isNative: $0.isNative, programID: $0.program.id)
             },
             services: state.services.count, backends: state.services.values.map(\.backends.count).reduce(0, +),
-            connections: census.connections, flowTableSize: options.flowTableSize,
-            flowTableSlotsUsed: census.slots, flowTableSlots: dataplane.maps.sizes.slots,
-            flowTableBytes: dataplane.maps.sizes.flowTableBytes, drops: drops, events: events)
+            connections: census.connections, flowTableSize: options.flowTableSize, flowTableSlots: sizes.slots,
+            flowTable: .init(slotsUsed: census.slots, bytes: sizes.flowTableBytes),
+            flowTable6: dataplane.maps.ipv6 == nil
+                ? nil : .init(slotsUsed: census.slots6, bytes: sizes.flowTable6Bytes),
+            flowTable6Bytes: sizes.flowTable6Bytes,
+            snatPorts: snapshot.snatPortUse(ports: dataplane.snatPortCount, sources: options.sources),
+            drops: drops, events: events)
     }
 }

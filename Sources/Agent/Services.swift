@@ -13,15 +13,11 @@ extension LoadBalancer {
     /// Creates or replaces a service. It returns when the packet path has it; for link addresses
     /// that are still missing it waits for up to 2 seconds.
     public func update(_ request: ServiceRequest, origin: Origin = .command) async throws -> Update {
-        let before = (state, indices)
-        let outcome = try state.update(request, origin: origin)
-        do {
-            try refuseUnreachable(outcome.service)
-            try reconcile()
-        } catch {
-            (state, indices) = before
-            try? reconcile()
-            throw error
+        let outcome = try await change { state throws(BalancerError) in
+            try state.update(request, origin: origin)
+        } check: {
+            try refuseHostsPorts($0.service)
+            try refuseUnreachable($0.service)
         }
         let deadline = ContinuousClock.now + .seconds(2)
         while !withoutLinkAddress(outcome.service).isEmpty, ContinuousClock.now < deadline, isRunning {
@@ -60,13 +56,20 @@ extension LoadBalancer {
 
     public func services() -> [Service] { state.sortedServices }
 
-    public func service(id: UInt16) throws -> Service { try state.service(id: id) }
+    /// All ports of the host's own address would take the host's own traffic.
+    private func refuseHostsPorts(_ service: Service) throws {
+        let endpoint = service.frontend.endpoint
+        if endpoint.isAllPorts, try network.hostAddresses().contains(endpoint.address) {
+            throw BalancerError.refused(
+                "--frontend: \(endpoint) is all ports of an address of this host, which needs them itself: give single ports, or an address that is routed to this host"
+            )
+        }
+    }
 
     /// A backend that the host has no way to is refused before anything changes.
     private func refuseUnreachable(_ service: Service) throws {
         for backend in service.backends {
-            guard case .v4(let address) = backend.endpoint.address else { continue }
-            if case .failure(let reason) = try network.nextHop(to: address, devices: devices) {
+            if case .failure(let reason) = try network.nextHop(to: backend.endpoint.address, devices: devices) {
                 throw BalancerError.refused("--backends: " + reason.text(backend.endpoint, devices: devices))
             }
         }
@@ -74,9 +77,7 @@ extension LoadBalancer {
 
     private func withoutLinkAddress(_ service: Service) -> [Endpoint] {
         service.backends.map(\.endpoint).filter { endpoint in
-            guard case .v4(let address) = endpoint.address, case .success(let hop) = reachability[address] else {
-                return true
-            }
+            guard case .success(let hop) = reachability[endpoint.address] else { return true }
             return hop.linkAddress == nil
         }
     }
@@ -86,13 +87,15 @@ extension LoadBalancer {
         let missing = withoutLinkAddress(service)
         if !missing.isEmpty {
             let names = missing.map(\.description).joined(separator: ", ")
-            warnings.append("no link address yet for \(names): packets for them are dropped until they answer ARP")
+            warnings.append(
+                "no link address yet for \(names): packets for them are dropped until they answer ARP or NDP")
         }
         let port = service.frontend.endpoint.port
         let others = service.backends.map(\.endpoint).filter { $0.port != port }
-        if state.mode == .dsr, !others.isEmpty {
+        if state.mode(of: service) == .dsr, !others.isEmpty {
             let names = others.map(\.description).joined(separator: ", ")
-            warnings.append("DSR cannot translate ports: \(names) will get the packets at port \(port)")
+            let place = port == 0 ? "the ports that clients use" : "port \(port)"
+            warnings.append("DSR cannot translate ports: \(names) will get the packets at \(place)")
         }
         let active = service.backends.filter(\.takesConnections).count
         if active == 0 {

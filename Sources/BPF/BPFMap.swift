@@ -79,6 +79,11 @@ public final class BPFMap: Sendable {
         try update(keys: keys, values: maps.map { UInt32(bitPattern: $0.descriptor.raw) })
     }
 
+    /// Puts a program into a map of programs that others call.
+    public func update(_ key: UInt32, program: BPFProgram) throws(BPFError) {
+        try update(key, UInt32(bitPattern: program.descriptor.raw))
+    }
+
     /// Nil where there is no such key.
     public func lookup<Key: BitwiseCopyable, Value: BitwiseCopyable>(_ key: Key, initial: Value) throws(BPFError)
         -> Value?
@@ -89,17 +94,6 @@ public final class BPFMap: Sendable {
         if result == -ENOENT { return nil }
         guard result == 0 else { throw BPFError("cannot read the map \(name)", errno: -result) }
         return value
-    }
-
-    /// The values of all processors.
-    public func perProcessor<Key: BitwiseCopyable>(_ key: Key) throws(BPFError) -> [UInt64] {
-        precondition(valueSize == 8)
-        var values = [UInt64](repeating: 0, count: Int(libbpf_num_possible_cpus()))
-        let result = unsafe withUnsafePointer(to: key) { key in
-            unsafe values.withUnsafeMutableBytes { unsafe bpf_map_lookup_elem(descriptor.raw, key, $0.baseAddress!) }
-        }
-        guard result == 0 else { throw BPFError("cannot read the map \(name)", errno: -result) }
-        return values
     }
 
     /// A key that is not there is no error.

@@ -28,16 +28,16 @@ public struct BackendReport: Sendable {
     public var replyBytes: UInt64 = 0
 }
 
-/// The flow table as it was read at one moment.
+/// The flow tables as they were read at one moment.
 public struct FlowSnapshot: Sendable {
-    /// By slot; only slots that hold a flow.
-    public let flows: [UInt32: Flow]
+    /// Only slots that hold a flow.
+    public let flows: [FlowPlace: Flow]
     /// The tick of the reading.
     public let now: UInt32
     public let clock: Clock
     public let timeouts: Timeouts
 
-    public init(flows: [UInt32: Flow], now: UInt32, clock: Clock, timeouts: Timeouts) {
+    public init(flows: [FlowPlace: Flow], now: UInt32, clock: Clock, timeouts: Timeouts) {
         self.flows = flows
         self.now = now
         self.clock = clock
@@ -45,8 +45,9 @@ public struct FlowSnapshot: Sendable {
     }
 
     /// The slot of the other direction, where the two still belong together.
-    public func peer(of flow: Flow, at slot: UInt32) -> Flow? {
-        guard flow.kind != .dsr, let peer = flows[flow.peer], peer.peer == slot,
+    public func peer(of flow: Flow, at place: FlowPlace) -> Flow? {
+        guard flow.kind != .dsr, let peer = flows[FlowPlace(flow.peer, isIPv6: place.isIPv6)],
+            peer.peer == place.slot,
             peer.kind == (flow.kind == .reply ? .snat : .reply)
         else { return nil }
         return peer
@@ -58,14 +59,14 @@ public struct FlowSnapshot: Sendable {
         return Int32(bitPattern: peer.stamp &- flow.stamp) > 0 ? peer.stamp : flow.stamp
     }
 
-    public func hasEnded(_ flow: Flow, at slot: UInt32) -> Bool {
-        let idle = Int32(bitPattern: now &- stamp(of: flow, peer: peer(of: flow, at: slot)))
+    public func hasEnded(_ flow: Flow, at place: FlowPlace) -> Bool {
+        let idle = Int32(bitPattern: now &- stamp(of: flow, peer: peer(of: flow, at: place)))
         return idle > 0 && UInt32(idle) > timeouts.ticks(flow.phase, clock: clock)
     }
 
     /// Whether a slot may be freed: its connection has ended, and its port has rested.
-    public func isCollectable(_ flow: Flow, at slot: UInt32) -> Bool {
-        guard hasEnded(flow, at: slot) else { return false }
+    public func isCollectable(_ flow: Flow, at place: FlowPlace) -> Bool {
+        guard hasEnded(flow, at: place) else { return false }
         guard flow.kind == .reply, flow.phase == .closing else { return true }
         return now &- flow.stamp > clock.ticks(Timeouts.portRest)
     }
@@ -73,9 +74,9 @@ public struct FlowSnapshot: Sendable {
     /// The living connections, oldest first.
     public func connections(where wanted: (BackendKey) -> Bool, keys: (UInt16) -> BackendKey?) -> [Connection] {
         var found: [(created: UInt32, connection: Connection)] = []
-        for (slot, flow) in flows where flow.kind != .reply && !hasEnded(flow, at: slot) {
+        for (place, flow) in flows where flow.kind != .reply && !hasEnded(flow, at: place) {
             guard let key = keys(flow.backend), wanted(key) else { continue }
-            let reply = peer(of: flow, at: slot)
+            let reply = peer(of: flow, at: place)
             found.append(
                 (
                     flow.created,
@@ -104,16 +105,17 @@ public struct FlowCensus: Equatable, Sendable {
     /// Places that any slot names, ended or not.
     public var named: Set<UInt16> = []
     /// The balancer's addresses that SNAT slots use.
-    public var sources: Set<IPv4Address> = []
-    /// Slots that hold something.
+    public var sources: Set<IPAddress> = []
+    /// Slots that hold something, of the table of each family.
     public var slots = 0
+    public var slots6 = 0
 
     public init(_ snapshot: FlowSnapshot) {
-        for (slot, flow) in snapshot.flows {
-            slots += 1
+        for (place, flow) in snapshot.flows {
+            if place.isIPv6 { slots6 += 1 } else { slots += 1 }
             named.insert(flow.backend)
-            if case .v4(let address) = flow.translated?.address { sources.insert(address) }
-            guard flow.kind != .reply, !snapshot.hasEnded(flow, at: slot) else { continue }
+            if let source = flow.translated?.address { sources.insert(source) }
+            guard flow.kind != .reply, !snapshot.hasEnded(flow, at: place) else { continue }
             connections[flow.kind == .dsr ? .dsr : .snat, default: 0] += 1
             byBackend[flow.backend, default: 0] += 1
         }

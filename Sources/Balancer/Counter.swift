@@ -10,9 +10,14 @@ public enum DropReason: String, CaseIterable, Sendable {
     case malformed
     case fragment
     case ipOptions = "ip_options"
+    case ipv6Extension = "ipv6_extension"
     case sourceRange = "source_range"
     case ttl = "ttl_expired_reply"
     case noRoom = "no_room"
+    case newConnections = "new_connection_limit"
+    case tooBig = "too_big"
+    case udpChecksum = "udp_checksum_zero"
+    case icmpQuote = "icmp_quote_too_short"
 
     public var counter: UInt32 {
         switch self {
@@ -24,9 +29,14 @@ public enum DropReason: String, CaseIterable, Sendable {
         case .malformed: L4LB_DROP_MALFORMED.rawValue
         case .fragment: L4LB_DROP_FRAGMENT.rawValue
         case .ipOptions: L4LB_DROP_IP_OPTIONS.rawValue
+        case .ipv6Extension: L4LB_DROP_IPV6_EXTENSION.rawValue
         case .sourceRange: L4LB_DROP_SOURCE_RANGE.rawValue
         case .ttl: L4LB_DROP_TTL.rawValue
         case .noRoom: L4LB_DROP_NO_ROOM.rawValue
+        case .newConnections: L4LB_DROP_NEW_CONNECTIONS.rawValue
+        case .tooBig: L4LB_DROP_TOO_BIG.rawValue
+        case .udpChecksum: L4LB_DROP_UDP_CHECKSUM.rawValue
+        case .icmpQuote: L4LB_DROP_ICMP_QUOTE.rawValue
         }
     }
 }
@@ -38,6 +48,8 @@ public enum EventCounter: String, CaseIterable, Sendable {
     case unconfirmedEvicted = "unconfirmed_connection_evicted"
     case timeExceeded = "icmp_time_exceeded_sent"
     case echo = "icmp_echo_answered"
+    case tooBig = "icmp_too_big_sent"
+    case icmpError = "icmp_error_forwarded"
 
     public var counter: UInt32 {
         switch self {
@@ -46,6 +58,8 @@ public enum EventCounter: String, CaseIterable, Sendable {
         case .unconfirmedEvicted: L4LB_EVENT_UNCONFIRMED_EVICTED.rawValue
         case .timeExceeded: L4LB_EVENT_TIME_EXCEEDED.rawValue
         case .echo: L4LB_EVENT_ECHO.rawValue
+        case .tooBig: L4LB_EVENT_TOO_BIG.rawValue
+        case .icmpError: L4LB_EVENT_ICMP_ERROR.rawValue
         }
     }
 }

@@ -3,8 +3,8 @@ import CDataplane
 
 /// What the user asked for: a value, changed as a whole or not at all.
 public struct DesiredState: Equatable, Sendable {
-    /// The mode of new connections.
-    public var mode: Mode
+    /// The mode of new connections, where a service has none of its own.
+    public private(set) var mode: Mode
     /// The most services, and the most backends over all services (`--bpf-lb-map-max`).
     public let mapMax: Int
     public private(set) var services: [UInt16: Service] = [:]
@@ -24,12 +24,26 @@ public struct DesiredState: Equatable, Sendable {
     /// By id.
     public var sortedServices: [Service] { services.values.sorted { $0.id < $1.id } }
 
+    public func mode(of service: Service) -> Mode { service.mode ?? mode }
+
+    /// Changes the mode that services without one of their own follow.
+    public mutating func setMode(_ mode: Mode) throws(BalancerError) {
+        if mode == .snat, let mixed = sortedServices.first(where: { $0.mode == nil && $0.otherFamily != nil }) {
+            throw .refused(
+                "mode update: service \(mixed.id) (\(mixed.frontend)) has backends of another family, which only DSR reaches: give it --mode=dsr, or delete it first"
+            )
+        }
+        self.mode = mode
+    }
+
     public func service(id: UInt16) throws(BalancerError) -> Service {
         guard let service = services[id] else {
             throw .refused("no service has id \(id): see 'service list'")
         }
         return service
     }
+
+    public func service(of frontend: Frontend) -> Service? { ids[frontend].flatMap { services[$0] } }
 
     public enum Outcome: Equatable, Sendable {
         case created(Service)
@@ -44,7 +58,7 @@ public struct DesiredState: Equatable, Sendable {
 
     /// Creates the frontend's service, or replaces it as a whole.
     public mutating func update(_ request: ServiceRequest, origin: Origin) throws(BalancerError) -> Outcome {
-        let existing = ids[request.frontend].flatMap { services[$0] }
+        let existing = service(of: request.frontend)
         if let existing, existing.origin != origin {
             throw .refused("\(request.frontend) belongs to the \(existing.origin.rawValue): change it there")
         }
@@ -54,9 +68,7 @@ public struct DesiredState: Equatable, Sendable {
         if let id = request.id, let owner = services[id], owner.frontend != request.frontend {
             throw .refused("--id: \(id) belongs to \(owner.frontend): choose another one, or leave --id out")
         }
-        if let own = request.backends.first(where: { $0.endpoint == request.frontend.endpoint }) {
-            throw .refused("--backends: \(own.endpoint) is the frontend itself")
-        }
+        try checkBackends(of: request)
         if existing == nil, services.count >= mapMax {
             throw .refused("\(mapMax) services are the most (--bpf-lb-map-max): delete one first")
         }
@@ -77,12 +89,29 @@ public struct DesiredState: Equatable, Sendable {
         }
         let service = Service(
             id: id, frontend: request.frontend, backends: request.backends, algorithm: request.algorithm,
-            affinity: request.affinity, sourceRanges: request.sourceRanges, origin: origin)
+            affinity: request.affinity, sourceRanges: request.sourceRanges,
+            sourceRangesPolicy: request.sourceRangesPolicy, mode: request.mode,
+            maxNewConnections: request.maxNewConnections, origin: origin)
         services[id] = service
         ids[service.frontend] = id
         backendCount = count
         sourceRangeCount += service.sourceRanges.count - old.count
         return existing == nil ? .created(service) : .replaced(service)
+    }
+
+    private func checkBackends(of request: ServiceRequest) throws(BalancerError) {
+        let frontend = request.frontend.endpoint
+        let own = request.backends.first {
+            frontend.isAllPorts ? $0.endpoint.address == frontend.address : $0.endpoint == frontend
+        }
+        if let own {
+            throw .refused("--backends: \(own.endpoint) is the frontend itself")
+        }
+        if request.mode ?? mode == .snat, let other = request.otherFamily {
+            throw .refused(
+                "--backends: \(other) is \(other.address.familyName) and the frontend \(frontend.address.familyName), which only DSR brings together: add --mode=dsr, or give an \(frontend.address.familyName) backend"
+            )
+        }
     }
 
     public mutating func delete(id: UInt16, origin: Origin) throws(BalancerError) -> Service {

@@ -24,6 +24,17 @@ public struct Flow: Sendable {
 
     /// Nil for a slot that is free or being written.
     public init?(_ slot: l4lb_flow) {
+        self.init(
+            slot, source: Self.v4(slot.source), destination: Self.v4(slot.destination), nat: Self.v4(slot.nat_address))
+    }
+
+    /// The IPv6 table's form.
+    public init?(_ slot: l4lb_flow6) {
+        self.init(
+            slot.flow, source: slot.source.address, destination: slot.destination.address, nat: slot.nat.address)
+    }
+
+    private init?(_ slot: l4lb_flow, source: IPAddress, destination: IPAddress, nat: IPAddress) {
         guard slot.version & 1 == 0, let transport = TransportProtocol(rawValue: slot.protocol) else { return nil }
         switch UInt32(slot.kind) {
         case L4LB_FLOW_DSR.rawValue: kind = .dsr
@@ -32,8 +43,8 @@ public struct Flow: Sendable {
         default: return nil
         }
         self.transport = transport
-        source = Endpoint(networkOrder: slot.source, port: slot.source_port)
-        destination = Endpoint(networkOrder: slot.destination, port: slot.destination_port)
+        self.source = Endpoint(source, port: UInt16(networkOrder: slot.source_port))
+        self.destination = Endpoint(destination, port: UInt16(networkOrder: slot.destination_port))
         phase = ConnectionState(phase: UInt32(slot.state) & L4LB_STATE_PHASE.rawValue)
         backend = slot.backend
         peer = slot.peer
@@ -41,13 +52,22 @@ public struct Flow: Sendable {
         stamp = slot.stamp
         packets = slot.packets
         bytes = slot.bytes
-        translated = kind == .snat ? Endpoint(networkOrder: slot.nat_address, port: slot.nat_port) : nil
+        translated = kind == .snat ? Endpoint(nat, port: UInt16(networkOrder: slot.nat_port)) : nil
     }
+
+    private static func v4(_ networkOrder: UInt32) -> IPAddress { .v4(IPv4Address(networkOrder: networkOrder)) }
 }
 
-extension Endpoint {
-    init(networkOrder address: UInt32, port: UInt16) {
-        self.init(.v4(IPv4Address(networkOrder: address)), port: UInt16(networkOrder: port))
+/// A slot of one of the flow tables.
+public struct FlowPlace: Hashable, Sendable {
+    /// Which table: there is one for each family of the clients.
+    public var isIPv6: Bool
+    /// set * L4LB_SET_SLOTS + slot
+    public var slot: UInt32
+
+    public init(_ slot: UInt32, isIPv6: Bool = false) {
+        self.slot = slot
+        self.isIPv6 = isIPv6
     }
 }
 

@@ -5,27 +5,39 @@ import CDataplane
 public struct PlanInput: Sendable {
     public var state: DesiredState
     /// By backend address; a backend without an entry has no route.
-    public var nextHops: [IPv4Address: NextHop]
+    public var nextHops: [IPAddress: NextHop]
     /// The host's own addresses: of a frontend there, only its ports are ours.
-    public var hostAddresses: Set<IPv4Address>
+    public var hostAddresses: Set<IPAddress>
     /// Addresses that living SNAT connections use, though no route prefers them any more.
-    public var oldSources: Set<IPv4Address>
+    public var oldSources: Set<IPAddress>
+    /// Where new SNAT connections and the outer packets of DSR come from, where the user says so.
+    public var sources: SourceAddresses
     public var maglevSize: Int
     public var maglevSeed: UInt64
     /// Length of a tick of the data plane's clock, in seconds.
     public var tick: Double
 
     public init(
-        state: DesiredState, nextHops: [IPv4Address: NextHop], hostAddresses: Set<IPv4Address>,
-        oldSources: Set<IPv4Address> = [], maglevSize: Int, maglevSeed: UInt64, tick: Double
+        state: DesiredState, nextHops: [IPAddress: NextHop], hostAddresses: Set<IPAddress>,
+        oldSources: Set<IPAddress> = [], sources: SourceAddresses = SourceAddresses(), maglevSize: Int,
+        maglevSeed: UInt64, tick: Double
     ) {
         self.state = state
         self.nextHops = nextHops
         self.hostAddresses = hostAddresses
         self.oldSources = oldSources
+        self.sources = sources
         self.maglevSize = maglevSize
         self.maglevSeed = maglevSeed
         self.tick = tick
+    }
+}
+
+extension PlanInput {
+    /// All ports of the host's own address would take the host's own traffic. Such a service is refused; where the
+    /// address was added to the host later, new connections are not taken.
+    public func isWithheld(_ service: Service) -> Bool {
+        service.frontend.endpoint.isAllPorts && hostAddresses.contains(service.frontend.endpoint.address)
     }
 }
 
@@ -61,6 +73,7 @@ public struct Plan: Sendable {
             contents.filter.insert(key, input: input)
         }
         for source in input.oldSources { contents.filter.insert(source) }
+        contents.add(input.sources, hostAddresses: input.hostAddresses)
         self.contents = contents
         self.indices = indices
     }
@@ -92,8 +105,8 @@ extension MapContents {
     fileprivate mutating func add(
         _ service: Service, input: PlanInput, indices: BackendIndices, previous: PlanMemory
     ) {
-        guard case .v4(let address) = service.frontend.endpoint.address else { return }
-        if !input.hostAddresses.contains(address) { addresses.insert(address.networkOrder) }
+        let address = service.frontend.endpoint.address
+        if !input.hostAddresses.contains(address) { addresses.insert(Key(l4lb_address(address))) }
         var places: [UInt16] = []
         for backend in service.backends {
             let key = BackendKey(frontend: service.frontend, backend: backend.endpoint)
@@ -104,14 +117,17 @@ extension MapContents {
                 input: input)
             filter.insert(key, input: input)
         }
+        guard !input.isWithheld(service) else { return }
         let usable = service.backends.contains(where: \.takesConnections)
         let table = usable ? Self.table(of: service, places: places, input: input, previous: previous) : nil
         tables[service.id] = table
         for range in service.sourceRanges {
             sourceRanges.insert(Key(l4lb_source_range_key(range, service: service.id)))
         }
-        services[Key(l4lb_service_key(service.frontend))] = l4lb_service(
-            service, mode: input.state.mode, usable: table != nil, tick: input.tick)
+        let key = Key(l4lb_service_key(service.frontend))
+        accounts[service.id] = key
+        services[key] = l4lb_service(
+            service, mode: input.state.mode(of: service), usable: table != nil, tick: input.tick)
     }
 
     private static func table(
@@ -130,10 +146,10 @@ extension MapContents {
     }
 }
 
-extension AddressFilter {
+extension Filter {
     /// What packets of a backend's connections are sent to: the frontend, and the balancer itself.
     fileprivate mutating func insert(_ key: BackendKey, input: PlanInput) {
-        if case .v4(let address) = key.frontend.endpoint.address { insert(address) }
-        if case .v4(let address) = key.backend.address, let hop = input.nextHops[address] { insert(hop.source) }
+        insert(key.frontend)
+        if let hop = input.nextHops[key.backend.address] { insert(hop.source) }
     }
 }

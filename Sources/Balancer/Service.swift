@@ -1,6 +1,7 @@
 import Addresses
 
-/// What clients connect to, written `40.1.1.1:80/tcp`; it identifies a service.
+/// What clients connect to, written `40.1.1.1:80/tcp`, or `40.1.1.1:*/tcp` for all ports that have no service of
+/// their own; it identifies a service.
 public struct Frontend: Hashable, Comparable, Sendable {
     public var endpoint: Endpoint
     public var transport: TransportProtocol
@@ -55,13 +56,19 @@ public struct Service: Hashable, Sendable {
     /// Seconds since its last new connection for which a client stays with its backend; nil: no
     /// affinity.
     public var affinity: UInt32?
-    /// The only clients that are served; empty: all are.
-    public var sourceRanges: [IPv4Prefix]
+    /// Whom the policy is about; empty: all clients are served.
+    public var sourceRanges: [IPPrefix]
+    public var sourceRangesPolicy: SourceRangesPolicy
+    /// Nil: the agent's mode.
+    public var mode: Mode?
+    /// The most new connections in a second, 1 to 10,000,000; nil: no limit.
+    public var maxNewConnections: UInt32?
     public var origin: Origin
 
     public init(
         id: UInt16, frontend: Frontend, backends: [Backend], algorithm: Algorithm = .maglev,
-        affinity: UInt32? = nil, sourceRanges: [IPv4Prefix] = [], origin: Origin = .command
+        affinity: UInt32? = nil, sourceRanges: [IPPrefix] = [], sourceRangesPolicy: SourceRangesPolicy = .allow,
+        mode: Mode? = nil, maxNewConnections: UInt32? = nil, origin: Origin = .command
     ) {
         self.id = id
         self.frontend = frontend
@@ -69,6 +76,22 @@ public struct Service: Hashable, Sendable {
         self.algorithm = algorithm
         self.affinity = affinity
         self.sourceRanges = sourceRanges
+        self.sourceRangesPolicy = sourceRangesPolicy
+        self.mode = mode
+        self.maxNewConnections = maxNewConnections
         self.origin = origin
     }
+}
+
+extension Service {
+    /// The first backend that is not of the frontend's family.
+    var otherFamily: Endpoint? { backends.map(\.endpoint).first { !frontend.isOfFamily($0) } }
+}
+
+extension ServiceRequest {
+    var otherFamily: Endpoint? { backends.map(\.endpoint).first { !frontend.isOfFamily($0) } }
+}
+
+extension Frontend {
+    fileprivate func isOfFamily(_ backend: Endpoint) -> Bool { endpoint.address.isIPv6 == backend.address.isIPv6 }
 }

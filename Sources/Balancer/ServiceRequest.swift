@@ -7,12 +7,17 @@ public struct ServiceRequest: Hashable, Sendable {
     public var backends: [Backend]
     public var algorithm: Algorithm
     public var affinity: UInt32?
-    public var sourceRanges: [IPv4Prefix]
+    public var sourceRanges: [IPPrefix]
+    public var sourceRangesPolicy: SourceRangesPolicy
+    public var mode: Mode?
+    public var maxNewConnections: UInt32?
 
     /// Seconds of affinity where none are written: Kubernetes' default.
     public static let defaultAffinity: UInt32 = 10_800
     /// Seconds of affinity at the most: a day.
     public static let affinityLimit: UInt32 = 86_400
+    /// New connections in a second at the most, where they are limited.
+    public static let newConnectionsLimit: UInt32 = 10_000_000
     /// Items in one list of a command.
     static let listLimit = 65_536
 }
@@ -29,10 +34,14 @@ extension ServiceRequest {
         /// Empty: the default time.
         public var affinity: String?
         public var sourceRanges: String?
+        public var sourceRangesPolicy: String?
+        public var mode: String?
+        public var maxNewConnections: String?
 
         public init(
             id: String? = nil, frontend: String, backends: String, weights: String? = nil, states: String? = nil,
-            algorithm: String? = nil, affinity: String? = nil, sourceRanges: String? = nil
+            algorithm: String? = nil, affinity: String? = nil, sourceRanges: String? = nil,
+            sourceRangesPolicy: String? = nil, mode: String? = nil, maxNewConnections: String? = nil
         ) {
             self.id = id
             self.frontend = frontend
@@ -42,6 +51,9 @@ extension ServiceRequest {
             self.algorithm = algorithm
             self.affinity = affinity
             self.sourceRanges = sourceRanges
+            self.sourceRangesPolicy = sourceRangesPolicy
+            self.mode = mode
+            self.maxNewConnections = maxNewConnections
         }
     }
 
@@ -72,6 +84,10 @@ extension ServiceRequest {
                 throw .usage("\(option): \(count) given for \(endpoints.count) backends: give one for each")
             }
         }
+        if !frontend.endpoint.isAllPorts, let all = endpoints.first(where: \.isAllPorts) {
+            throw .usage(
+                "--backends: \(all) keeps the client's port, but the frontend has one: give the backend's port")
+        }
         if let twice = firstRepeated(endpoints) {
             throw .usage("--backends: \(twice) is given twice: use --backend-weights to give it more connections")
         }
@@ -86,9 +102,9 @@ extension ServiceRequest {
         sourceRanges =
             try texts.sourceRanges.map { text throws(BalancerError) in
                 try Self.list("--source-ranges", text) { item throws(BalancerError) in
-                    guard let range = IPv4Prefix(item) else {
+                    guard let range = IPPrefix(item) else {
                         throw .usage(
-                            "--source-ranges: \(quoted(item)) is not an IPv4 prefix such as 10.0.0.0/8 (no bits beyond its length)"
+                            "--source-ranges: \(quoted(item)) is not a prefix such as 10.0.0.0/8 or 2001:db8::/32 (no bits beyond its length)"
                         )
                     }
                     return range
@@ -96,6 +112,26 @@ extension ServiceRequest {
             } ?? []
         if let twice = firstRepeated(sourceRanges) {
             throw .usage("--source-ranges: \(twice) is given twice")
+        }
+        guard let policy = SourceRangesPolicy(rawValue: texts.sourceRangesPolicy ?? SourceRangesPolicy.allow.rawValue)
+        else {
+            throw .usage("--source-ranges-policy: \(quoted(texts.sourceRangesPolicy ?? "")) is not allow or deny")
+        }
+        if policy == .deny, sourceRanges.isEmpty {
+            throw .usage("--source-ranges-policy: deny refuses nobody without ranges: add --source-ranges")
+        }
+        sourceRangesPolicy = policy
+        mode = try texts.mode.map { text throws(BalancerError) in
+            guard let mode = Mode(rawValue: text) else { throw .usage("--mode: \(quoted(text)) is not snat or dsr") }
+            return mode
+        }
+        maxNewConnections = try texts.maxNewConnections.map { text throws(BalancerError) in
+            guard let count = number(text, as: UInt32.self), (1...Self.newConnectionsLimit).contains(count) else {
+                throw .usage(
+                    "--max-new-connections: \(quoted(text)) is not a number per second from 1 to \(Self.newConnectionsLimit)"
+                )
+            }
+            return count
         }
     }
 
@@ -125,18 +161,8 @@ extension ServiceRequest {
     }
 
     private static func check(_ endpoint: Endpoint, option: String) throws(BalancerError) {
-        guard case .v4(let address) = endpoint.address else {
-            throw .refused("\(option): \(endpoint) is IPv6, which this version does not balance: give an IPv4 address")
-        }
-        let wrong =
-            address.isMulticast
-            ? "a multicast address"
-            : address.isLoopback
-                ? "a loopback address"
-                : address.isUnspecified ? "not an address of a host" : address.isReserved ? "a reserved address" : nil
-        if let wrong {
-            throw .usage("\(option): \(endpoint) is \(wrong): give a unicast address")
-        }
+        guard let fault = endpoint.address.fault else { return }
+        throw .usage("\(option): \(endpoint) is \(fault.what): give \(fault.mend)")
     }
 
     private static func affinity(_ text: String) throws(BalancerError) -> UInt32 {
@@ -158,6 +184,27 @@ extension ServiceRequest {
         items.reserveCapacity(parts.count)
         for part in parts { items.append(try read(String(part))) }
         return items
+    }
+}
+
+extension IPAddress {
+    /// Why no host that is balanced can have it, and what to give instead.
+    var fault: (what: String, mend: String)? {
+        let unicast = "a unicast address"
+        switch self {
+        case .v4(let address):
+            if address.isMulticast { return ("a multicast address", unicast) }
+            if address.isLoopback { return ("a loopback address", unicast) }
+            if address.isUnspecified { return ("not an address of a host", unicast) }
+            if address.isReserved { return ("a reserved address", unicast) }
+        case .v6(let address):
+            if address.isMulticast { return ("a multicast address", unicast) }
+            if address.isLoopback { return ("a loopback address", unicast) }
+            if address.isUnspecified { return ("not an address of a host", unicast) }
+            if address.isLinkLocal { return ("a link-local address", "one that is valid beyond the link") }
+            if address.isIPv4Mapped { return ("an IPv4 address in IPv6's form", "it in IPv4's own form") }
+        }
+        return nil
     }
 }
 

@@ -27,7 +27,7 @@ extension TransportProtocol: LosslessStringConvertible {
 public enum Mode: String, Hashable, Sendable, CaseIterable {
     /// Both ends of a packet are rewritten; replies come back through the balancer.
     case snat
-    /// The packet is put into IPIP (RFC 2003); the backend answers the client directly.
+    /// The packet is put into another one (RFC 2003, RFC 2473); the backend answers the client directly.
     case dsr
 
     var abi: UInt8 {
@@ -53,6 +53,14 @@ public enum BackendState: String, Hashable, Sendable, CaseIterable {
     case draining
     /// Gets no packet: its connections choose another backend.
     case maintenance
+}
+
+/// What a service's source ranges mean.
+public enum SourceRangesPolicy: String, Hashable, Sendable, CaseIterable {
+    /// Only their clients are served.
+    case allow
+    /// Their clients are refused, all others served.
+    case deny
 }
 
 /// Who configured a service. A source replaces and removes only what is its own.

@@ -16,11 +16,20 @@ static const unsigned char bpf_maps_h[] = {
 static const unsigned char bpf_packet_h[] = {
 #embed "../../bpf/packet.h"
 };
+static const unsigned char bpf_address_h[] = {
+#embed "../../bpf/address.h"
+};
 static const unsigned char bpf_counters_h[] = {
 #embed "../../bpf/counters.h"
 };
 static const unsigned char bpf_checksum_h[] = {
 #embed "../../bpf/checksum.h"
+};
+static const unsigned char bpf_parse_h[] = {
+#embed "../../bpf/parse.h"
+};
+static const unsigned char bpf_fragment_h[] = {
+#embed "../../bpf/fragment.h"
 };
 static const unsigned char bpf_table_h[] = {
 #embed "../../bpf/table.h"
@@ -46,11 +55,20 @@ static const unsigned char bpf_dsr_h[] = {
 static const unsigned char bpf_icmp_h[] = {
 #embed "../../bpf/icmp.h"
 };
+static const unsigned char bpf_quote_h[] = {
+#embed "../../bpf/quote.h"
+};
+static const unsigned char bpf_icmp_error_h[] = {
+#embed "../../bpf/icmp_error.h"
+};
 static const unsigned char bpf_begin_h[] = {
 #embed "../../bpf/begin.h"
 };
 static const unsigned char bpf_forward_h[] = {
 #embed "../../bpf/forward.h"
+};
+static const unsigned char bpf_odd_h[] = {
+#embed "../../bpf/odd.h"
 };
 static const unsigned char bpf_refuse_h[] = {
 #embed "../../bpf/refuse.h"
@@ -118,8 +136,11 @@ static const struct l4lb_source_file files[] = {
     EMBEDDED("bpf/platform.h", bpf_platform_h),
     EMBEDDED("bpf/maps.h", bpf_maps_h),
     EMBEDDED("bpf/packet.h", bpf_packet_h),
+    EMBEDDED("bpf/address.h", bpf_address_h),
     EMBEDDED("bpf/counters.h", bpf_counters_h),
     EMBEDDED("bpf/checksum.h", bpf_checksum_h),
+    EMBEDDED("bpf/parse.h", bpf_parse_h),
+    EMBEDDED("bpf/fragment.h", bpf_fragment_h),
     EMBEDDED("bpf/table.h", bpf_table_h),
     EMBEDDED("bpf/victim.h", bpf_victim_h),
     EMBEDDED("bpf/flow.h", bpf_flow_h),
@@ -128,8 +149,11 @@ static const struct l4lb_source_file files[] = {
     EMBEDDED("bpf/snat_port.h", bpf_snat_port_h),
     EMBEDDED("bpf/dsr.h", bpf_dsr_h),
     EMBEDDED("bpf/icmp.h", bpf_icmp_h),
+    EMBEDDED("bpf/quote.h", bpf_quote_h),
+    EMBEDDED("bpf/icmp_error.h", bpf_icmp_error_h),
     EMBEDDED("bpf/begin.h", bpf_begin_h),
     EMBEDDED("bpf/forward.h", bpf_forward_h),
+    EMBEDDED("bpf/odd.h", bpf_odd_h),
     EMBEDDED("bpf/refuse.h", bpf_refuse_h),
     EMBEDDED("bpf/l4lb.bpf.c", bpf_l4lb_bpf_c),
     EMBEDDED("bpf/clock.bpf.c", bpf_clock_bpf_c),

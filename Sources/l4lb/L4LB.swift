@@ -17,8 +17,8 @@ struct L4LB: AsyncParsableCommand {
 
     static func main() async {
         let output = Output()
+        let words = Array(CommandLine.arguments.dropFirst())
         do {
-            let words = Array(CommandLine.arguments.dropFirst())
             if let noun = words.first, PromptGrammar.verbs(of: noun) != nil, noun != "version" {
                 throw UsageError(
                     description:
@@ -30,7 +30,7 @@ struct L4LB: AsyncParsableCommand {
             }
             try command.run()
         } catch {
-            Foundation.exit(output.failure(error, parser: L4LB.self, asJSON: false))
+            Foundation.exit(output.failure(error, parser: L4LB.self, asJSON: OutputFormat.isJSON(words)))
         }
     }
 }

@@ -30,6 +30,35 @@ import Testing
         #expect(census.slots == 6)
     }
 
+    @Test("both families' tables are told apart, where the same slot is another flow")
+    func families() throws {
+        let (client, frontend): (Endpoint, Endpoint) = ("[2001:db8:c::1]:1000", "[2001:db8::1]:80")
+        let (server, balancer): (Endpoint, Endpoint) = ("[2001:db8:20::10]:8080", "[2001:db8:20::1]:5000")
+        let six = [
+            UInt32(8): l4lb_flow6.slot(
+                L4LB_FLOW_SNAT, from: client, to: frontend, backend: 4, peer: 9, stamp: 1000, packets: 1, bytes: 2,
+                nat: balancer),
+            9: .slot(
+                L4LB_FLOW_REPLY, from: server, to: balancer, backend: 4, peer: 8, stamp: 1000, packets: 3, bytes: 4,
+                nat: client),
+        ]
+        var flows = snapshot.flows
+        for (slot, raw) in six { flows[FlowPlace(slot, isIPv6: true)] = Flow(raw) }
+        let both = FlowSnapshot(flows: flows, now: 1000, clock: FlowSnapshot.clock, timeouts: Timeouts())
+        let census = FlowCensus(both)
+        #expect(census.slots == 6 && census.slots6 == 2)
+        #expect(census.connections == [.snat: 2, .dsr: 1])
+        #expect(census.sources == ["20.1.1.1", "2001:db8:20::1"])
+        #expect(census.named == [1, 2, 3, 4])
+        let key = BackendKey(frontend: "[2001:db8::1]:80", backend: server)
+        let found = both.connections(where: { _ in true }, keys: { $0 == 4 ? key : nil })
+        let connection = try #require(found.first)
+        #expect(found.count == 1)
+        #expect("\(connection.client) \(connection.frontend)" == "[2001:db8:c::1]:1000 [2001:db8::1]:80/tcp")
+        #expect((connection.packets, connection.bytes) == (1, 2))
+        #expect(connection.replyPackets == 3 && connection.replyBytes == 4)
+    }
+
     @Test("of an empty table there is nothing to tell")
     func empty() {
         let census = FlowCensus(FlowSnapshot([:], now: 0))

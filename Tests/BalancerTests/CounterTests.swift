@@ -14,7 +14,8 @@ import Testing
     func names() {
         let names = DropReason.allCases.map(\.rawValue) + EventCounter.allCases.map(\.rawValue)
         #expect(Set(names).count == names.count)
-        #expect(names.allSatisfy { $0.allSatisfy { $0 == "_" || ("a"..."z").contains($0) } })
+        #expect(
+            names.allSatisfy { $0.allSatisfy { $0 == "_" || ("a"..."z").contains($0) || ("0"..."9").contains($0) } })
     }
 
     @Test("modes are named as the user writes them")

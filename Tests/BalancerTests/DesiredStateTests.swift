@@ -138,7 +138,7 @@ import Testing
         func request(_ frontend: Frontend, _ range: Range<UInt32>) throws -> ServiceRequest {
             var request = try BalancerTests.request("40.1.1.1:80")
             request.frontend = frontend
-            request.sourceRanges = range.map { IPv4Prefix(IPv4Address(value: 0x0a00_0000 + $0), length: 32)! }
+            request.sourceRanges = range.map { IPPrefix(.v4(IPv4Address(value: 0x0a00_0000 + $0)), length: 32)! }
             return request
         }
         var state = DesiredState(mode: .snat)

@@ -41,12 +41,16 @@ private struct Kernel {
         }
         for (key, service) in contents.services {
             let (id, flags) = (service.id, UInt32(service.flags))
-            let address = IPv4Address(networkOrder: key.raw.address)
+            let address = key.raw.address.address
             let frontend = Frontend(
-                Endpoint(.v4(address), port: UInt16(networkOrder: key.raw.port)),
+                Endpoint(address, port: UInt16(networkOrder: key.raw.port)),
                 TransportProtocol(rawValue: key.raw.protocol)!)
-            if !contents.filter.has(address) { wrong.append("the filter has not \(frontend)") }
-            if flags & L4LB_SERVICE_SOURCE_RANGES.rawValue != 0,
+            if !contents.filter.has(address) || !contents.filter.has(frontend) {
+                wrong.append("the filter has not \(frontend)")
+            }
+            if contents.accounts[id] != key { wrong.append("\(frontend) has the counters of another service") }
+            if flags & (L4LB_SERVICE_SOURCE_RANGES.rawValue | L4LB_SERVICE_SOURCE_DENY.rawValue) != 0,
+                flags & L4LB_SERVICE_UNUSABLE.rawValue == 0,
                 !contents.sourceRanges.contains(where: { $0.raw.service == id })
             {
                 wrong.append("\(frontend) has no source ranges")
@@ -61,7 +65,7 @@ private struct Kernel {
             }
         }
         for index in kept {
-            guard case .v4(let address) = indices.key(at: index)?.frontend.endpoint.address else { continue }
+            guard let address = indices.key(at: index)?.frontend.endpoint.address else { continue }
             if !contents.filter.has(address) { wrong.append("connections to \(address) have lost their way") }
         }
         return wrong
@@ -70,7 +74,7 @@ private struct Kernel {
 
 @Suite struct EditsTests {
     private let network = Network(
-        reaching: ["20.1.1.10", "20.1.1.20", "20.1.1.30", "20.1.1.40"])
+        reaching: ["20.1.1.10", "20.1.1.20", "20.1.1.30", "20.1.1.40", "2001:db8:20::10"])
 
     private func state(_ requests: ServiceRequest...) throws -> DesiredState {
         var state = DesiredState(mode: .snat)
@@ -92,6 +96,10 @@ private struct Kernel {
             ("it has other ranges", state(request("40.1.1.1:80", two, sourceRanges: "12.0.0.0/8"))),
             ("two services", state(request("40.1.1.1:80", two), request("40.1.1.2:80/udp", two))),
             ("their ids are swapped", state(request("40.1.1.2:80/udp", two), request("40.1.1.1:80", two))),
+            ("it denies", state(request("40.1.1.1:80", two, sourceRanges: "10.0.0.0/8", policy: "deny"))),
+            ("it is limited", state(request("40.1.1.1:80", two, maxNewConnections: "5"))),
+            ("it is in IPv6", state(request("[2001:db8::1]:80", "[2001:db8:20::10]:80"))),
+            ("it is on all ports", state(request("40.1.1.1:*", "20.1.1.10:*,20.1.1.20:80"))),
             ("another one has the id", state(request("40.1.1.3:80", "20.1.1.30:80", sourceRanges: "10.0.0.0/8"))),
         ]
         for (from, first) in states {
@@ -102,6 +110,37 @@ private struct Kernel {
                 #expect(try kernel.follow(first, network) == [], "\(from), then \(to), and back")
             }
         }
+    }
+
+    @Test(
+        "while source ranges change, nobody gets in whom neither the old nor the new ones let in",
+        arguments: ["allow", "deny"], ["allow", "deny"])
+    func ranges(from: String, to: String) throws {
+        var kernel = Kernel()
+        let clients: [IPAddress] = ["10.0.0.1", "11.0.0.1", "12.0.0.1", "192.0.2.1"]
+        func served(_ contents: MapContents) -> Set<IPAddress> {
+            guard let flags = contents["40.1.1.1:80"].map({ UInt32($0.flags) }),
+                flags & L4LB_SERVICE_UNUSABLE.rawValue == 0
+            else { return [] }
+            return Set(
+                clients.filter { client in
+                    let isInside = contents.sourceRanges.contains {
+                        IPPrefix($0.raw.address.address, length: UInt8($0.raw.prefix_length - 128))?.contains(client)
+                            ?? false
+                    }
+                    return isInside == (flags & L4LB_SERVICE_SOURCE_DENY.rawValue == 0)
+                })
+        }
+        let before = try state(request("40.1.1.1:80", sourceRanges: "10.0.0.0/8,11.0.0.0/8", policy: from))
+        let after = try state(request("40.1.1.1:80", sourceRanges: "11.0.0.0/8,12.0.0.0/8", policy: to))
+        #expect(try kernel.follow(before, network) == [])
+        let plan = try Plan(network.input(after), indices: kernel.indices, previous: kernel.memory)
+        let may = served(kernel.contents).union(served(plan.contents))
+        for edit in plan.contents.edits(from: kernel.contents) {
+            kernel.contents.apply(edit)
+            #expect(served(kernel.contents).isSubset(of: may), "\(edit)")
+        }
+        #expect(served(kernel.contents) == served(plan.contents))
     }
 
     @Test("nothing is written when nothing has changed")
@@ -151,7 +190,7 @@ private struct Kernel {
     private func change(_ state: inout DesiredState, _ random: inout FixedRandom) {
         let frontends = ["40.1.1.1:80", "40.1.1.1:80/udp", "40.1.1.1:81", "40.1.1.2:80", "40.1.1.3:80", "20.1.1.1:80"]
         switch Int.random(in: 0..<12, using: &random) {
-        case 0: state.mode = state.mode == .snat ? .dsr : .snat
+        case 0: try? state.setMode(state.mode == .snat ? .dsr : .snat)
         case 1: for id in state.services.keys { _ = try? state.delete(id: id, origin: .command) }
         case 2...4:
             if let id = state.services.keys.sorted().randomElement(using: &random) {
@@ -169,7 +208,8 @@ private struct Kernel {
                     id: Bool.random(using: &random) ? "\(Int.random(in: 1...6, using: &random))" : nil,
                     weights: (0..<count).map { _ in "\(Int.random(in: 0...3, using: &random))" }.joined(separator: ","),
                     states: states.joined(separator: ","), affinity: Bool.random(using: &random) ? "" : nil,
-                    sourceRanges: ranges.isEmpty ? nil : ranges.joined(separator: ","))
+                    sourceRanges: ranges.isEmpty ? nil : ranges.joined(separator: ","),
+                    policy: ranges.isEmpty || Bool.random(using: &random) ? nil : "deny")
             else { return }
             _ = try? state.update(request, origin: .command)
         }
@@ -178,7 +218,7 @@ private struct Kernel {
     private func surroundings(_ random: inout FixedRandom) -> Network {
         var network = Network()
         for number in 1...6 where Int.random(in: 0..<8, using: &random) > 0 {
-            let address = IPv4Address(stringLiteral: "20.1.1.\(number * 10)")
+            let address = IPAddress(stringLiteral: "20.1.1.\(number * 10)")
             network.nextHops[address] = Network.hop(
                 to: address, source: Bool.random(using: &random) ? "20.1.1.1" : "20.1.1.2",
                 known: Int.random(in: 0..<4, using: &random) > 0)

@@ -5,6 +5,10 @@ extension IPv4Address: ExpressibleByStringLiteral {
     public init(stringLiteral text: String) { self.init(text)! }
 }
 
+extension IPAddress: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) { self.init(text)! }
+}
+
 extension Endpoint: ExpressibleByStringLiteral {
     public init(stringLiteral text: String) { self.init(text)! }
 }
@@ -16,12 +20,14 @@ extension Frontend: ExpressibleByStringLiteral {
 /// A request whose words are right.
 func request(
     _ frontend: String, _ backends: String = "20.1.1.10:80,20.1.1.20:80", id: String? = nil, weights: String? = nil,
-    states: String? = nil, algorithm: String? = nil, affinity: String? = nil, sourceRanges: String? = nil
+    states: String? = nil, algorithm: String? = nil, affinity: String? = nil, sourceRanges: String? = nil,
+    policy: String? = nil, mode: String? = nil, maxNewConnections: String? = nil
 ) throws -> ServiceRequest {
     try ServiceRequest(
         .init(
             id: id, frontend: frontend, backends: backends, weights: weights, states: states, algorithm: algorithm,
-            affinity: affinity, sourceRanges: sourceRanges))
+            affinity: affinity, sourceRanges: sourceRanges, sourceRangesPolicy: policy, mode: mode,
+            maxNewConnections: maxNewConnections))
 }
 
 /// The error that a request is refused with; nil where it is not.

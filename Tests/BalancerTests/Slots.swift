@@ -46,6 +46,31 @@ extension l4lb_flow {
     }
 }
 
+extension l4lb_flow6 {
+    /// A slot of the IPv6 table: its addresses lie behind what both families have in common.
+    static func slot(
+        _ kind: l4lb_flow_kind, from source: Endpoint, to destination: Endpoint, _ transport: TransportProtocol = .tcp,
+        phase: l4lb_phase = L4LB_PHASE_ESTABLISHED, backend: UInt16 = 0, peer: UInt32 = .max, created: UInt32 = 0,
+        stamp: UInt32 = 0, packets: UInt64 = 0, bytes: UInt64 = 0, nat: Endpoint? = nil
+    ) -> l4lb_flow6 {
+        var slot = l4lb_flow6()
+        slot.flow = .slot(
+            kind, from: source, to: destination, transport, phase: phase, backend: backend, peer: peer,
+            created: created, stamp: stamp, packets: packets, bytes: bytes, nat: nat)
+        // There, addresses are one word made of both.
+        (slot.flow.source, slot.flow.destination) = (0x0102_0304, 0x0506_0708)
+        slot.flow.source_port = source.port.networkOrder
+        slot.flow.destination_port = destination.port.networkOrder
+        slot.source = l4lb_address(source.address)
+        slot.destination = l4lb_address(destination.address)
+        if let nat {
+            slot.nat = l4lb_address(nat.address)
+            slot.flow.nat_port = nat.port.networkOrder
+        }
+        return slot
+    }
+}
+
 extension Endpoint {
     fileprivate var raw: (UInt32, UInt16) {
         guard case .v4(let address) = address else { return (0, 0) }
@@ -58,9 +83,12 @@ extension FlowSnapshot {
     static let clock = Clock(hertz: 256)
 
     init(_ slots: [UInt32: l4lb_flow], now: UInt32) {
-        self.init(flows: slots.compactMapValues(Flow.init), now: now, clock: Self.clock, timeouts: Timeouts())
+        self.init(
+            flows: Dictionary(
+                uniqueKeysWithValues: slots.compactMap { place, slot in Flow(slot).map { (FlowPlace(place), $0) } }),
+            now: now, clock: Self.clock, timeouts: Timeouts())
     }
 
-    func hasEnded(_ slot: UInt32) -> Bool { hasEnded(flows[slot]!, at: slot) }
-    func isCollectable(_ slot: UInt32) -> Bool { isCollectable(flows[slot]!, at: slot) }
+    func hasEnded(_ slot: UInt32) -> Bool { hasEnded(flows[FlowPlace(slot)]!, at: FlowPlace(slot)) }
+    func isCollectable(_ slot: UInt32) -> Bool { isCollectable(flows[FlowPlace(slot)]!, at: FlowPlace(slot)) }
 }

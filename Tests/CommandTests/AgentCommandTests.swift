@@ -24,6 +24,7 @@ import Testing
             #expect(options.flowTableSize == 1 << 20)
             #expect(options.timeouts == Timeouts())
             #expect(options.snatPorts == nil)
+            #expect(options.sources == SourceAddresses())
             #expect(options.clang == nil)
         }
     }
@@ -35,7 +36,8 @@ import Testing
             "--bpf-lb-map-max=1", "--bpf-lb-maglev-table-size=251", "--bpf-lb-maglev-hash-seed=AAAAAAAAAAAAAAAA",
             "--flow-table-size=1024", "--bpf-ct-timeout-regular-tcp=2h13m20s", "--bpf-ct-timeout-regular-tcp-syn=1s",
             "--bpf-ct-timeout-regular-tcp-fin=720h", "--bpf-ct-timeout-regular-any=90", "--snat-port-range=20000-29999",
-            "--clang=/clang")
+            "--snat-addresses=20.1.1.1,2001:db8::1,20.1.1.2", "--bpf-lb-rss-ipv4-src-cidr=10.10.0.0/16",
+            "--bpf-lb-rss-ipv6-src-cidr=2001:db8:1::/64", "--clang=/clang")
         #expect(options.mode == .dsr)
         #expect(options.devices == ["eth0", "eth1"])
         #expect(options.acceleration == .bestEffort)
@@ -45,6 +47,9 @@ import Testing
         let timeouts = options.timeouts
         #expect((timeouts.established, timeouts.syn, timeouts.closing, timeouts.udp) == (8000, 1, 2_592_000, 90))
         #expect(options.snatPorts == 20000...29999)
+        #expect(options.sources.snat.map(\.description) == ["20.1.1.1", "2001:db8::1", "20.1.1.2"])
+        #expect(options.sources.rss4?.description == "10.10.0.0/16")
+        #expect(options.sources.rss6?.description == "2001:db8:1::/64")
         #expect(options.clang == "/clang")
     }
 
@@ -86,13 +91,47 @@ import Testing
             ("--snat-port-range=29999-20000", "--snat-port-range: 29999-20000 is not a range such as 20000-29999"),
             ("--snat-port-range=1-2000,5-6", "--snat-port-range: 1-2000,5-6 is not a range such as 20000-29999"),
             ("--snat-port-range=1-2000,x", "--snat-port-range: 1-2000,x is not a range such as 20000-29999"),
+            ("--snat-addresses=20.1.1.1,", "--snat-addresses: '' is not an IP address"),
+            ("--snat-addresses=20.1.1.256", "--snat-addresses: 20.1.1.256 is not an IP address"),
+            ("--snat-addresses=20.1.1.1,20.1.1.1", "--snat-addresses: 20.1.1.1 is given twice"),
+            (
+                "--snat-addresses=20.1.1.1,fe80::1",
+                "--snat-addresses: fe80::1 is a link-local address: give one that is valid beyond the link"
+            ),
+            ("--snat-addresses=127.0.0.1", "--snat-addresses: 127.0.0.1 is a loopback address: give a unicast address"),
+            (
+                "--snat-addresses=\((0..<257).map { "20.1.\($0 / 256).\($0 % 256)" }.joined(separator: ","))",
+                "--snat-addresses: more than 256 IPv4 addresses"
+            ),
+            (
+                "--bpf-lb-rss-ipv4-src-cidr=10.0.0.1/8",
+                "--bpf-lb-rss-ipv4-src-cidr: 10.0.0.1/8 is not an IPv4 prefix such as 10.0.0.0/24 (no bits beyond its length)"
+            ),
+            (
+                "--bpf-lb-rss-ipv4-src-cidr=2001:db8::/64",
+                "--bpf-lb-rss-ipv4-src-cidr: 2001:db8::/64 is not an IPv4 prefix such as 10.0.0.0/24 (no bits beyond its length)"
+            ),
+            (
+                "--bpf-lb-rss-ipv6-src-cidr=10.0.0.0/8",
+                "--bpf-lb-rss-ipv6-src-cidr: 10.0.0.0/8 is not an IPv6 prefix such as 2001:db8::/64 (no bits beyond its length)"
+            ),
+            (
+                "--bpf-lb-rss-ipv4-src-cidr=10.0.0.1",
+                "--bpf-lb-rss-ipv4-src-cidr: 10.0.0.1/32 is a single address, which spreads nothing: give a shorter prefix"
+            ),
+            (
+                "--bpf-lb-rss-ipv6-src-cidr=ff00::/8",
+                "--bpf-lb-rss-ipv6-src-cidr: ff00::/8 begins with a multicast address: give a unicast address"
+            ),
             ("--snat-port-range=-5-2000", "--snat-port-range: -5-2000 is not a range such as 20000-29999"),
         ])
     func wrong(flag: String, message: String) throws {
         let words = flag.hasPrefix("--device") ? [flag] : ["--device=eth0", flag]
         let command = try #require(try L4LB.parseAsRoot(words) as? AgentCommand)
-        let error = try #require(throws: UsageError.self) { _ = try command.options() }
-        #expect(error.description == message)
+        let error = try #require(throws: (any Error).self) { _ = try command.options() }
+        let text = try #require(Output.text(of: error, parser: L4LB.self))
+        #expect(text.line == message)
+        #expect(text.code == 2)
     }
 
     @Test("without a device the user is told to name one")

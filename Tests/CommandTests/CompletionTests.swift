@@ -10,7 +10,7 @@ import Testing
     private let format = ["-o"]
     private let updateOptions = [
         "--frontend=", "--backends=", "--id=", "--backend-weights=", "--states=", "--algorithm=", "--affinity",
-        "--source-ranges=", "-o",
+        "--source-ranges=", "--source-ranges-policy=", "--mode=", "--max-new-connections=", "-o",
     ]
 
     @Test("at the beginning, and after help, stand the nouns")
@@ -26,6 +26,8 @@ import Testing
         #expect(candidates("help", "mode") == ["get", "update"])
         #expect(candidates("neighbor") == ["list"])
         #expect(candidates("status") == format)
+        #expect(candidates("monitor") == ["drops"])
+        #expect(candidates("monitor", "drops", "--rate=5") == ["--count=", "--seconds=", "-o"])
     }
 
     @Test("after what is no command stands nothing")
@@ -39,7 +41,10 @@ import Testing
         #expect(candidates("service", "update") == updateOptions)
         #expect(
             candidates("service", "update", "--frontend=40.1.1.1:80", "--id", "7", "--affinity")
-                == ["--backends=", "--backend-weights=", "--states=", "--algorithm=", "--source-ranges=", "-o"])
+                == [
+                    "--backends=", "--backend-weights=", "--states=", "--algorithm=", "--source-ranges=",
+                    "--source-ranges-policy=", "--mode=", "--max-new-connections=", "-o",
+                ])
         #expect(candidates("service", "list") == format)
         #expect(candidates("service", "list", "-o", "json") == [])
         #expect(candidates("service", "delete") == ["--id=", "--all", "-o"])
@@ -55,6 +60,12 @@ import Testing
         #expect(candidates("service", "update", "--algorithm") == ["maglev", "random"])
         #expect(
             candidates("service", "update", word: "--algorithm=r") == ["--algorithm=maglev", "--algorithm=random"])
+        #expect(candidates("service", "update", "--mode") == ["snat", "dsr"])
+        #expect(candidates("service", "update", word: "--mode=") == ["--mode=snat", "--mode=dsr"])
+        #expect(candidates("service", "update", "--source-ranges-policy") == ["allow", "deny"])
+        #expect(
+            candidates("service", "update", word: "--source-ranges-policy=d")
+                == ["--source-ranges-policy=allow", "--source-ranges-policy=deny"])
         #expect(candidates("mode", "update") == ["snat", "dsr"])
         #expect(candidates("mode", "update", "dsr") == format)
     }

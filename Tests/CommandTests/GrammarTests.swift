@@ -19,6 +19,8 @@ import Testing
             ("service dumpstate --id=1 --output=json", "ServiceDumpState"),
             ("mode get", "ModeGet"), ("mode update dsr", "ModeUpdate"), ("mode update -o json snat", "ModeUpdate"),
             ("neighbor list", "NeighborList"), ("status", "StatusCommand"), ("status -o json", "StatusCommand"),
+            ("monitor drops", "MonitorDrops"),
+            ("monitor drops --count=3 --seconds 5 --rate=10 -o json", "MonitorDrops"),
             ("version", "VersionCommand"), ("exit", "ExitCommand"), ("quit", "ExitCommand"),
         ])
     func reads(line: String, command: String) throws {
@@ -131,7 +133,9 @@ import Testing
     @Test("nouns and verbs are those of the design")
     func nouns() {
         #expect(
-            PromptGrammar.nouns == ["service", "mode", "neighbor", "status", "version", "exit", "help", "quit"])
+            PromptGrammar.nouns == [
+                "service", "mode", "neighbor", "status", "monitor", "version", "exit", "help", "quit",
+            ])
         #expect(PromptGrammar.verbs(of: "service") == ["update", "list", "get", "dumpstate", "delete"])
         #expect(PromptGrammar.verbs(of: "status") == [])
         #expect(PromptGrammar.verbs(of: "quit") == [])

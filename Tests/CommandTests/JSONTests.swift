@@ -85,18 +85,40 @@ import Testing
 
     @Test("a service has the keys that scripts rely on")
     func services() throws {
-        let report = try object(ServiceListReport(services: [ServiceReport(service, connections: 5)]))
+        var counters = ServiceCounters()
+        counters.connections = 5
+        counters.totalConnections = 6
+        (counters.packets, counters.bytes, counters.replyPackets, counters.replyBytes) = (7, 8, 9, 10)
+        counters.drops = [.sourceRange: 11, .newConnections: 12]
+        let report = try object(
+            ServiceListReport(services: [ServiceReport(.init(service: service, mode: .snat, counters: counters))]))
         let entry = try #require((report["services"] as? [[String: Any]])?.first)
         #expect(
             try keys(entry) == [
-                "id", "frontend", "algorithm", "affinity_seconds", "source_ranges", "origin", "connections", "backends",
+                "id", "frontend", "mode", "own_mode", "algorithm", "affinity_seconds", "source_ranges",
+                "source_ranges_policy", "max_new_connections", "origin", "connections", "total_connections", "packets",
+                "bytes", "reply_packets", "reply_bytes", "drops", "backends",
             ])
         #expect(entry["affinity_seconds"] is NSNull)
-        #expect(entry["connections"] as? Int == 5)
+        let numbers = [
+            "connections", "total_connections", "packets", "bytes", "reply_packets", "reply_bytes",
+        ]
+        #expect(numbers.map { entry[$0] as? Int } == [5, 6, 7, 8, 9, 10])
+        #expect(entry["drops"] as? [String: Int] == ["source_range": 11, "new_connection_limit": 12])
+        #expect(entry["mode"] as? String == "snat")
+        #expect(entry["own_mode"] is NSNull && entry["max_new_connections"] is NSNull)
+        #expect(entry["source_ranges_policy"] as? String == "allow")
         var other = service
         other.affinity = 60
-        other.sourceRanges = [IPv4Prefix("10.0.0.0/8")!]
-        let second = try object(ServiceReport(other, connections: 0))
+        other.sourceRanges = [IPPrefix("10.0.0.0/8")!]
+        other.sourceRangesPolicy = .deny
+        other.mode = .dsr
+        other.maxNewConnections = 100
+        let second = try object(ServiceReport(.init(service: other, mode: .dsr, counters: ServiceCounters())))
+        #expect(second["mode"] as? String == "dsr" && second["own_mode"] as? String == "dsr")
+        #expect(second["source_ranges_policy"] as? String == "deny")
+        #expect(second["max_new_connections"] as? Int == 100)
+        #expect(second["reply_packets"] is NSNull && second["reply_bytes"] is NSNull)
         #expect(second["affinity_seconds"] as? Int == 60)
         #expect(second["source_ranges"] as? [String] == ["10.0.0.0/8"])
         #expect(second["origin"] as? String == "command")
@@ -106,10 +128,12 @@ import Testing
     func status() throws {
         let device = Device(name: "eth0", index: 3, address: LinkAddress("02:00:00:00:00:01")!, mtu: 1500)
         let status = LoadBalancer.Status(
-            mode: .dsr, paths: [.snat, .dsr], devices: [.init(device: device, isNative: true, programID: 42)],
+            mode: .dsr, paths: Paths([.snat, .dsr]), devices: [.init(device: device, isNative: true, programID: 42)],
             services: 1,
-            backends: 2, connections: [.snat: 3, .dsr: 4], flowTableSize: 5, flowTableSlotsUsed: 6, flowTableSlots: 7,
-            flowTableBytes: 8, drops: Dictionary(uniqueKeysWithValues: DropReason.allCases.map { ($0, 9) }),
+            backends: 2, connections: [.snat: 3, .dsr: 4], flowTableSize: 5, flowTableSlots: 7,
+            flowTable: .init(slotsUsed: 6, bytes: 8), flowTable6: nil, flowTable6Bytes: 16,
+            snatPorts: [.init(backend: Endpoint("20.1.1.10:80")!, transport: .tcp, inUse: 3, available: 4)],
+            drops: Dictionary(uniqueKeysWithValues: DropReason.allCases.map { ($0, 9) }),
             events: Dictionary(uniqueKeysWithValues: EventCounter.allCases.map { ($0, 10) }))
         let report = try object(StatusReport(status))
         #expect(
@@ -117,8 +141,15 @@ import Testing
                 "mode", "paths", "devices", "xdp_mode", "program_id", "services", "backends", "connections",
                 "connections_by_mode", "flow_table_size", "flow_table_slots", "flow_table_slots_used",
                 "flow_table_bytes",
-                "drops", "events",
+                "flow_table_ipv6_bytes", "flow_table_ipv6_slots_used", "snat_ports", "drops", "events",
             ]))
+        #expect(report["flow_table_bytes"] as? Int == 8)
+        #expect(report["flow_table_slots_used"] as? Int == 6)
+        #expect(report["flow_table_ipv6_bytes"] is NSNull)
+        let ports = try #require((report["snat_ports"] as? [[String: Any]])?.first)
+        #expect(try keys(ports) == ["backend", "protocol", "in_use", "available"])
+        #expect(ports["backend"] as? String == "20.1.1.10:80")
+        #expect(ports["in_use"] as? Int == 3 && ports["available"] as? Int == 4)
         #expect(report["xdp_mode"] as? String == "native")
         #expect(report["program_id"] as? Int == 42)
         #expect(report["connections"] as? Int == 7)
@@ -135,7 +166,7 @@ import Testing
             NeighborListReport([
                 .init(
                     address: IPAddress("20.1.1.10")!, device: "eth0", linkAddress: nil,
-                    backends: [IPv4Address("20.1.1.10")!])
+                    backends: [IPAddress("20.1.1.10")!])
             ]))
         let entry = try #require((report["neighbors"] as? [[String: Any]])?.first)
         #expect(try keys(entry) == ["address", "link_address", "device", "backends"])

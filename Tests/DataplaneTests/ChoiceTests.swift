@@ -19,7 +19,7 @@ extension PacketTests {
         }
 
         /// The backend that the service's table has for a packet.
-        static func expected(_ packet: Packet, _ bed: Testbed) throws -> IPv4Address {
+        static func expected(_ packet: Packet, _ bed: Testbed) throws -> IPAddress {
             let transport: TransportProtocol = packet.protocolNumber == 6 ? .tcp : .udp
             let frontend = Frontend(packet.destinationEndpoint, transport)
             let service = try #require(bed.state.services.values.first { $0.frontend == frontend })
@@ -28,17 +28,14 @@ extension PacketTests {
             let hash = backendHash(packet, seed: Programs.maglevSeed)
             let slot = Int((UInt64(hash) * UInt64(Programs.maglevSize)) >> 32)
             let key = try #require(bed.indices.key(at: table[slot]))
-            guard case .v4(let address) = key.backend.address else { throw Unexpected() }
-            return address
+            return key.backend.address
         }
-
-        struct Unexpected: Error {}
 
         static func strangers(_ count: Int, _ transport: TransportProtocol) -> [Packet] {
             var random = SplitMix64(seed: 4)
             return (0..<count).map { _ in
                 var client = Place.client
-                client.address = IPv4Address(value: UInt32.random(in: 0x0100_0000..<0x7f00_0000, using: &random))
+                client.address = .v4(IPv4Address(value: UInt32.random(in: 0x0100_0000..<0x7f00_0000, using: &random)))
                 return .request(transport, from: UInt16.random(in: 1...65535, using: &random), of: client)
             }
         }
@@ -49,7 +46,7 @@ extension PacketTests {
         func table(build: Build, transport: TransportProtocol) throws {
             let bed = try Testbed(build)
             try bed.serveBoth()
-            var seen: Set<IPv4Address> = []
+            var seen: Set<IPAddress> = []
             for request in Self.strangers(150, transport) {
                 let expected = try Self.expected(request, bed)
                 #expect(try bed.forward(request, build.mode).destination == expected)
@@ -89,7 +86,7 @@ extension PacketTests {
             ]
             for (address, port, isServed) in rows {
                 var client = Place.client
-                client.address = IPv4Address(address)!
+                client.address = IPAddress(address)!
                 let request = Packet.request(of: client, to: port)
                 if isServed {
                     try bed.forward(request, build.mode, "\(address) to \(port)")
@@ -98,6 +95,24 @@ extension PacketTests {
                 }
             }
             #expect(try bed.counters() == ["source_range": UInt64(rows.filter { !$0.2 }.count)])
+        }
+
+        @Test(
+            "with the policy deny the clients in the source ranges are dropped, all others served",
+            arguments: Build.allCases)
+        func deniedRanges(build: Build) throws {
+            let bed = try Testbed(build)
+            try bed.serve("40.1.1.1:80", sourceRanges: "10.0.0.0/8,192.0.2.12", policy: "deny")
+            for (address, isServed) in [("10.1.2.3", false), ("192.0.2.12", false), ("192.0.2.13", true)] {
+                var client = Place.client
+                client.address = IPAddress(address)!
+                if isServed {
+                    try bed.forward(.request(of: client), build.mode, "\(address)")
+                } else {
+                    #expect(try bed.send(.request(of: client)).verdict == .drop, "\(address)")
+                }
+            }
+            #expect(try bed.counters() == ["source_range": 2])
         }
 
         @Test("a connection goes on when its client is no longer in the source ranges", arguments: Build.allCases)
@@ -161,7 +176,7 @@ extension PacketTests {
         func random(build: Build) throws {
             let bed = try Testbed(build)
             try bed.serve("40.1.1.1:80", algorithm: "random")
-            var counts: [IPv4Address: Int] = [:]
+            var counts: [IPAddress: Int] = [:]
             for _ in 0..<200 {
                 let out = try bed.forward(.request(), build.mode)
                 // Each packet of the connection gets the backend that was drawn once.

@@ -138,7 +138,7 @@ extension PacketTests {
             let bed = try Testbed(build)
             try bed.serveBoth()
             let begun = try Self.begin(20, bed, transport, build.mode)
-            try bed.loadAnew([.snat, .dsr])
+            try bed.loadAnew(Paths([.snat, .dsr]))
             try bed.updateMode(build.mode == .snat ? .dsr : .snat)
             try Self.goOn(begun, bed, transport, build.mode)
         }
@@ -151,7 +151,7 @@ extension PacketTests {
             try bed.serveBoth()
             _ = try Self.begin(5, bed, transport, build.mode)
             try bed.updateMode(other)
-            try bed.loadAnew([other])
+            try bed.loadAnew(Paths([other]))
             for port in UInt16(40000)..<40005 { try bed.forward(.request(transport, from: port, .ack), other) }
             #expect(try bed.connections().map(\.mode) == [Mode](repeating: other, count: 5))
         }

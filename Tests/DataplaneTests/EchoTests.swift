@@ -6,7 +6,7 @@ extension PacketTests {
     @Suite struct EchoTests {
         static func echo(
             _ data: [UInt8], identifier: UInt32 = 0x1234_0001, ttl: UInt8 = 57,
-            of client: IPv4Address = Place.client.address
+            of client: IPAddress = Place.client.address
         ) -> Packet {
             Packet(
                 tos: 0x10, ttl: ttl, source: client, destination: Place.frontend,
@@ -139,7 +139,7 @@ extension PacketTests {
             let bed = try Testbed(build)
             try bed.serve()
             let answered = try ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "40.1.1.1"].filter { source in
-                try bed.send(Self.echo([1], of: IPv4Address(source)!)).verdict != .drop
+                try bed.send(Self.echo([1], of: IPAddress(source)!)).verdict != .drop
             }
             #expect(answered.isEmpty)
             #expect(try bed.counters() == ["malformed": 5])

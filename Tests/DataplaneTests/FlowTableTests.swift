@@ -19,7 +19,7 @@ extension PacketTests {
 
         static func stranger(_ number: Int, _ transport: TransportProtocol) -> Packet {
             var client = Place.client
-            client.address = IPv4Address(value: 0x0b00_0000 + UInt32(number) / 1000)
+            client.address = .v4(IPv4Address(value: 0x0b00_0000 + UInt32(number) / 1000))
             return .request(transport, from: 1024 + UInt16(number % 1000), of: client)
         }
 

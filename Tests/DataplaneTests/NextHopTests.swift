@@ -29,7 +29,7 @@ extension PacketTests {
             try bed.serveBoth([1])
             let request = Packet.request(transport)
             let old = try bed.forward(request, .snat)
-            let source = IPv4Address("20.1.1.2")!
+            let source: IPAddress = "20.1.1.2"
             bed.nextHops[Self.backend.address]?.source = source
             try bed.apply()
             #expect(try bed.forward(request, .snat) == old)

@@ -35,7 +35,7 @@ extension PacketTests {
                 changed { $0.linkDestination = LinkAddress("06:00:00:00:00:01")! }),
             Row("broadcast", changed { $0.linkDestination = LinkAddress("ff:ff:ff:ff:ff:ff")! }),
             Row("link multicast", changed { $0.linkDestination = LinkAddress("01:00:5e:28:01:01")! }),
-            Row("to an address without a service", changed { $0.destination = IPv4Address("40.1.1.2")! }),
+            Row("to an address without a service", changed { $0.destination = "40.1.1.2" }),
             Row("to another port of the frontend", changed { $0.ports.destination = 81 }),
             Row("to port 0 of the frontend", changed { $0.ports.destination = 0 }),
             Row("UDP to a TCP service", .request(.udp, payload: [1])),

@@ -16,7 +16,7 @@ extension PacketTests {
 
         static func from(_ source: String, _ packet: Packet) -> [UInt8] {
             var packet = packet
-            packet.source = IPv4Address(source)!
+            packet.source = IPAddress(source)!
             return packet.bytes
         }
 
@@ -48,12 +48,13 @@ extension PacketTests {
                 ("TCP cut off in its header", "malformed", Array(tcp.bytes[..<53])),
                 ("TCP cut off behind its ports", "malformed", Array(tcp.bytes[..<38])),
                 ("UDP cut off behind its ports", "malformed", Array(udp.bytes[..<38])),
-                ("the first fragment of TCP", "fragment", fragment(0x2000, tcp)),
-                ("the first fragment of UDP", "fragment", fragment(0x2000, udp)),
-                ("a fragment that also says don't fragment", "fragment", fragment(0x6000, tcp)),
-                ("TCP with IP options", "ip_options", options([1, 1, 1, 0], tcp)),
-                ("UDP with the most IP options", "ip_options", options([UInt8](repeating: 1, count: 40), udp)),
-                ("a first fragment with IP options", "fragment", fragment(0x2000, tcp).withOption),
+                ("a first fragment with half of a TCP header", "malformed", total(30, tcp).asFirstFragment),
+                ("a first fragment with half of a UDP header", "malformed", total(26, udp).asFirstFragment),
+                ("TCP with a loose source route", "ip_options", options([131, 3, 4, 0], tcp)),
+                ("UDP with a strict source route", "ip_options", options([1, 137, 3, 4], udp)),
+                ("an IP option of length 0", "malformed", options([7, 0, 0, 0], tcp)),
+                ("an IP option of length 1", "malformed", options([1, 7, 1, 0], udp)),
+                ("an IP option that ends behind the header", "malformed", options([7, 5, 4, 0], tcp)),
             ]
             + impossible.map { ("TCP from \($0)", "malformed", from($0, tcp)) }
             + impossible.map { ("UDP from \($0)", "malformed", from($0, udp)) }
@@ -169,10 +170,6 @@ extension PacketTests {
 }
 
 extension [UInt8] {
-    /// Four bytes of options put into an IP header without any.
-    fileprivate var withOption: [UInt8] {
-        let longer = Array(self[..<34]) + [1, 1, 1, 0] + Array(self[34...])
-        return longer.replacing(at: 14, with: 0x46).replacing(at: 16, with: (number(at: 16, UInt16.self) + 4).octets)
-            .withIPChecksum
-    }
+    /// With "more fragments" set in the IP header.
+    fileprivate var asFirstFragment: [UInt8] { replacing(at: 20, with: [0x20, 0]).withIPChecksum }
 }

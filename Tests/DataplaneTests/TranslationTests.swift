@@ -153,15 +153,22 @@ extension PacketTests {
             try bed.answer(translated, to: request)
         }
 
-        @Test(
-            "a backend's fragmented or optioned packet to a SNAT port goes on to the host untouched",
-            arguments: Build.ofSNAT)
-        func oddReplies(build: Build) throws {
+        @Test("IP options are carried along, there and back", arguments: Build.ofSNAT)
+        func ipOptions(build: Build) throws {
             let bed = try Testbed(build)
             try bed.serve()
-            var reply = try bed.forward(.request(), .snat).reply(payload: [1, 2, 3, 4])
-            reply.options = [1, 1, 1, 0]
-            #expect(try bed.send(reply) == Outcome(verdict: .pass, frame: reply.bytes))
+            for options in [[1, 1, 1, 0], [148, 4, 0, 0], [7, 7, 4, 0, 0, 0, 0, 0] as [UInt8]] {
+                var request = Packet.request(payload: [1, 2, 3])
+                request.options = options
+                let translated = try bed.forward(request, .snat)
+                #expect(translated.options == options)
+                var reply = translated.reply(payload: [4, 5])
+                reply.options = options
+                let back = try bed.send(reply).sent()
+                #expect(back.options == options)
+                #expect(back.sourceEndpoint == request.destinationEndpoint)
+                #expect(back.destinationEndpoint == request.sourceEndpoint)
+            }
             #expect(try bed.counters() == [:])
         }
     }

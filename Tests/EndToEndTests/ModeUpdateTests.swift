@@ -66,6 +66,16 @@ extension EndToEnd {
                 let before = try await prompt.status()
                 unlink(wrapper)
                 #expect(try await prompt.run("mode update dsr").hasPrefix("error: "))
+                // A service that needs another program is refused as a whole, whether new or replaced.
+                for update in [
+                    "--frontend=[\(network.frontend6)]:80 --backends=[\(network.backends[0].address6)]:80",
+                    "--frontend=\(network.frontend):80 --backends=\(network.webServers) --mode=dsr",
+                ] {
+                    #expect(try await prompt.run("service update \(update)").hasPrefix("error: "))
+                }
+                let services = try await prompt.read(ServiceList.self, "service list").services
+                #expect(services.map(\.frontend) == ["\(network.frontend):80/tcp"])
+                #expect(services.map(\.ownMode) == [nil])
                 #expect(try await prompt.done("mode get") == "snat")
                 #expect(try await prompt.status().programId == before.programId)
                 #expect(try network.client.fetch(network.frontend).hasPrefix("backend "))

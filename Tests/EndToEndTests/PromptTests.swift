@@ -72,7 +72,7 @@ extension EndToEnd {
         @Test("On a real terminal the Tab key completes") func completion() async throws {
             let network = try Network.current
             let prompt = try await Prompt(on: network.balancer, ["--device=eth0"], type: "xterm")
-            prompt.type(Array("mo\tupd\tds\t".utf8))
+            prompt.type(Array("mod\tupd\tds\t".utf8))
             #expect(try await prompt.run("").contains("mode is dsr now"))
             prompt.type([0x04])
             #expect(try await prompt.end() == 0)

@@ -4,7 +4,8 @@ import Testing
 
 private let prompt = "l4lb> "
 
-@Suite("The prompt on a pseudo-terminal", .timeLimit(.minutes(1)))
+/// One at a time: libedit and ncurses have one terminal's state for a whole process, as an agent has one prompt.
+@Suite("The prompt on a pseudo-terminal", .serialized, .timeLimit(.minutes(1)))
 struct LineEditorTests {
     @Test("A typed line is read, and ^D at the empty prompt ends the input", arguments: ["xterm", "dumb", nil])
     func line(type: String?) throws {

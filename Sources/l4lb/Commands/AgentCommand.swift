@@ -37,6 +37,12 @@ struct AgentCommand: ParsableCommand {
             "Ports that SNAT may use, FIRST-LAST. (default: 1024-65535 without the host's ephemeral and reserved ports)"
     )
     var snatPortRange: String?
+    @Option(help: "Addresses of this host that SNAT sends from, IP[,IP…]. (default: the route's source)")
+    var snatAddresses: String?
+    @Option(help: "The outer source of DSR is drawn from this prefix, so that backends' receive queues share the load.")
+    var bpfLbRssIpv4SrcCidr: String?
+    @Option(help: "The same for backends that are reached by IPv6.")
+    var bpfLbRssIpv6SrcCidr: String?
     @Option(help: "The clang that compiles the packet program. (default: $L4LB_CLANG, PATH, beside swift)")
     var clang: String?
     @Option(help: "Where the log goes.")
@@ -92,17 +98,10 @@ struct AgentCommand: ParsableCommand {
             }
             return range
         }
+        options.sources = try SourceAddresses(
+            snat: snatAddresses, rss4: bpfLbRssIpv4SrcCidr, rss6: bpfLbRssIpv6SrcCidr)
         options.clang = clang
         return options
-    }
-
-    private func number(_ option: String, _ text: String, _ range: ClosedRange<Int>) throws -> Int {
-        guard let number = Int(text), range.contains(number) else {
-            throw UsageError(
-                description:
-                    "\(option): \(quoted(text)) is not a number from \(range.lowerBound) to \(range.upperBound)")
-        }
-        return number
     }
 
     private func duration(_ option: String, _ text: String) throws -> UInt32 {
@@ -133,9 +132,18 @@ struct AgentCommand: ParsableCommand {
         let devices = status.devices.map { "\($0.device.name) (\($0.isNative ? "native" : "generic") XDP)" }
         return """
             l4lb \(L4LB.versionNumber): \(status.mode.rawValue) on \(devices.joined(separator: ", "))
-            flow table: \(status.flowTableSize) connections, \(Units.memory(status.flowTableBytes)). 'help' shows the commands.
+            flow table: \(status.flowTableSize) connections, \(Units.memory(status.flowTable.bytes)), and \(Units.memory(status.flowTable6Bytes)) more once a service has IPv6. 'help' shows the commands.
             """
     }
+}
+
+/// The number that an option's text means.
+func number(_ option: String, _ text: String, _ range: ClosedRange<Int>) throws -> Int {
+    guard let number = Int(text), range.contains(number) else {
+        throw UsageError(
+            description: "\(option): \(quoted(text)) is not a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
 }
 
 extension Duration {

@@ -25,7 +25,10 @@ struct ModeGet: PromptAction {
 struct ModeUpdate: PromptAction {
     static let configuration = CommandConfiguration(
         commandName: "update", abstract: "Change the mode of new connections.",
-        discussion: "Connections that exist stay in the mode they began in; no packet is lost.")
+        discussion: """
+            Connections that exist stay in the mode they began in; no packet is lost. Services that have a mode of \
+            their own (--mode) keep it.
+            """)
 
     @Argument(help: "snat or dsr.")
     var mode: String
@@ -77,7 +80,7 @@ struct NeighborList: PromptAction {
 
 struct StatusCommand: PromptAction {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show the mode, devices, flow table and drops.")
+        commandName: "status", abstract: "Show the mode, devices, flow tables, SNAT ports and drops.")
 
     @OptionGroup var format: FormatOptions
 
@@ -89,9 +92,15 @@ struct StatusCommand: PromptAction {
         }
     }
 
+    /// The backends with the fewest ports left are shown; in JSON there are more.
+    private static let snatPortsShown = 3
+
+    private func use(_ table: LoadBalancer.Status.TableUse, _ status: LoadBalancer.Status) -> String {
+        "\(table.slotsUsed) of \(status.flowTableSlots) slots used, \(Units.memory(table.bytes))"
+    }
+
     private func show(_ status: LoadBalancer.Status, _ output: Output) {
-        let paths = status.paths.map(\.rawValue).joined(separator: "+")
-        output.line("mode         \(status.mode.rawValue) (the program carries \(paths))")
+        output.line("mode         \(status.mode.rawValue) (the program carries \(status.paths))")
         for attached in status.devices {
             output.line(
                 "device       \(attached.device.name)  \(attached.device.address)  \(attached.isNative ? "native" : "generic") XDP  program id \(attached.programID)"
@@ -101,8 +110,14 @@ struct StatusCommand: PromptAction {
         let connections = Mode.allCases.map { "\(status.connections[$0] ?? 0) \($0.rawValue)" }
         output.line("connections  \(connections.joined(separator: ", "))")
         output.line(
-            "flow table   \(status.flowTableSize) connections, \(status.flowTableSlotsUsed) of \(status.flowTableSlots) slots used, \(Units.memory(status.flowTableBytes))"
+            "flow table   \(status.flowTableSize) connections, \(use(status.flowTable, status))"
         )
+        if let table = status.flowTable6 { output.line("  of IPv6    \(use(table, status))") }
+        for (place, ports) in status.snatPorts.prefix(Self.snatPortsShown).enumerated() {
+            output.line(
+                "\(place == 0 ? "SNAT ports " : "           ")  \(ports.backend)/\(ports.transport): \(ports.inUse) of \(ports.available) in use"
+            )
+        }
         let drops = DropReason.allCases.filter { status.drops[$0] ?? 0 > 0 }
         output.line("drops        \(drops.isEmpty ? "none" : "")")
         for reason in drops { output.line("  \(reason.rawValue)  \(status.drops[reason] ?? 0)") }

@@ -18,9 +18,9 @@ struct ServiceUpdate: PromptAction {
             packet path has the service.
             """)
 
-    @Option(help: "The address and port that clients connect to: IP:PORT[/tcp|/udp].")
+    @Option(help: "The address and port that clients connect to: IP:PORT[/tcp|/udp]; IP:* for all other ports.")
     var frontend: String
-    @Option(help: "The backends, IP:PORT[,IP:PORT…].")
+    @Option(help: "The backends, IP:PORT[,IP:PORT…]; IP:* keeps the port of a frontend on all ports.")
     var backends: String
     @Option(help: "The service's id, 1 to 65535; a free one where it is left out.")
     var id: String?
@@ -32,15 +32,22 @@ struct ServiceUpdate: PromptAction {
     var algorithm: String?
     @Option(help: "Clients keep their backend for SECONDS without a connection. (default when given: 10800)")
     var affinity: String?
-    @Option(help: "The only clients that are served, as CIDR[,CIDR…].")
+    @Option(help: "The clients that the policy is about, as CIDR[,CIDR…].")
     var sourceRanges: String?
+    @Option(help: "allow: only the source ranges are served; deny: all but them. (default: allow)")
+    var sourceRangesPolicy: String?
+    @Option(help: "snat or dsr, for this service alone. (default: the agent's mode)")
+    var mode: String?
+    @Option(help: "The most new connections in a second, 1 to 10000000. (default: no limit)")
+    var maxNewConnections: String?
     @OptionGroup var format: FormatOptions
 
     func run(_ context: PromptContext) async throws {
         let request = try ServiceRequest(
             .init(
                 id: id, frontend: frontend, backends: backends, weights: backendWeights, states: states,
-                algorithm: algorithm, affinity: affinity, sourceRanges: sourceRanges))
+                algorithm: algorithm, affinity: affinity, sourceRanges: sourceRanges,
+                sourceRangesPolicy: sourceRangesPolicy, mode: mode, maxNewConnections: maxNewConnections))
         let update = try await context.balancer.update(request)
         let service = update.outcome.service
         let count = service.backends.count
@@ -59,69 +66,6 @@ struct ServiceUpdate: PromptAction {
                 ServiceUpdateReport(
                     result: verb, id: service.id, frontend: service.frontend.description, backends: count,
                     warnings: update.warnings))
-        }
-    }
-}
-
-struct ServiceList: PromptAction {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "Show all services.")
-
-    @OptionGroup var format: FormatOptions
-
-    func run(_ context: PromptContext) async throws {
-        let services = await context.balancer.services()
-        let counts = try await context.balancer.connectionCounts()
-        switch format.output {
-        case .table:
-            var table = Table(columns: [
-                .init(title: "ID", isNumber: true), .init(title: "FRONTEND"), .init(title: "ALGORITHM", importance: 1),
-                .init(title: "BACKENDS", isNumber: true), .init(title: "ACTIVE", isNumber: true, importance: 2),
-                .init(title: "CONNECTIONS", isNumber: true), .init(title: "ORIGIN", importance: 3),
-            ])
-            for service in services {
-                table.rows.append([
-                    "\(service.id)", "\(service.frontend)", service.algorithm.rawValue, "\(service.backends.count)",
-                    "\(service.backends.filter(\.takesConnections).count)", "\(counts[service.id] ?? 0)",
-                    service.origin.rawValue,
-                ])
-            }
-            context.output.table(table)
-        case .json:
-            context.output.json(
-                ServiceListReport(
-                    services: services.map { ServiceReport($0, connections: counts[$0.id] ?? 0) }))
-        }
-    }
-}
-
-struct ServiceGet: PromptAction {
-    static let configuration = CommandConfiguration(commandName: "get", abstract: "Show one service's configuration.")
-
-    @Option(help: "The service's id.")
-    var id: String
-    @OptionGroup var format: FormatOptions
-
-    func run(_ context: PromptContext) async throws {
-        let id = try ServiceRequest.readID(id)
-        let service = try await context.balancer.service(id: id)
-        let connections = try await context.balancer.connectionCounts()[id] ?? 0
-        switch format.output {
-        case .table:
-            let output = context.output
-            output.line("service \(service.id)  \(service.frontend)")
-            output.line("algorithm    \(service.algorithm.rawValue)")
-            output.line("affinity     \(service.affinity.map { Units.seconds(UInt64($0)) } ?? "none")")
-            let ranges = service.sourceRanges.map(\.description).joined(separator: ",")
-            output.line("sources      \(ranges.isEmpty ? "all" : ranges)")
-            output.line("origin       \(service.origin.rawValue)")
-            output.line("connections  \(connections)")
-            var table = Table(columns: [
-                .init(title: "BACKEND"), .init(title: "WEIGHT", isNumber: true), .init(title: "STATE"),
-            ])
-            table.rows = service.backends.map { ["\($0.endpoint)", "\($0.weight)", $0.state.rawValue] }
-            output.table(table)
-        case .json:
-            context.output.json(ServiceReport(service, connections: connections))
         }
     }
 }

@@ -32,21 +32,44 @@ struct ServiceReport: Encodable {
 
     var id: UInt16
     var frontend: String
+    /// The mode of its new connections, and its own where it has one.
+    var mode: String
+    @ExplicitNull var ownMode: String?
     var algorithm: String
     @ExplicitNull var affinitySeconds: UInt32?
     var sourceRanges: [String]
+    var sourceRangesPolicy: String
+    @ExplicitNull var maxNewConnections: UInt32?
     var origin: String
+    /// Active ones.
     var connections: Int
+    var totalConnections: UInt64
+    var packets: UInt64
+    var bytes: UInt64
+    @ExplicitNull var replyPackets: UInt64?
+    @ExplicitNull var replyBytes: UInt64?
+    var drops: [String: UInt64]
     var backends: [BackendEntry]
 
-    init(_ service: Service, connections: Int) {
+    init(_ state: LoadBalancer.ServiceState) {
+        let (service, counters) = (state.service, state.counters)
         id = service.id
         frontend = service.frontend.description
         algorithm = service.algorithm.rawValue
         affinitySeconds = service.affinity
+        mode = state.mode.rawValue
+        ownMode = service.mode?.rawValue
         sourceRanges = service.sourceRanges.map(\.description)
+        sourceRangesPolicy = service.sourceRangesPolicy.rawValue
+        maxNewConnections = service.maxNewConnections
         origin = service.origin.rawValue
-        self.connections = connections
+        connections = counters.connections
+        totalConnections = counters.totalConnections
+        packets = counters.packets
+        bytes = counters.bytes
+        replyPackets = state.replies?.packets
+        replyBytes = state.replies?.bytes
+        drops = Dictionary(uniqueKeysWithValues: counters.drops.map { ($0.key.rawValue, $0.value) })
         backends = service.backends.map {
             BackendEntry(backend: $0.endpoint.description, weight: $0.weight, state: $0.state.rawValue)
         }
@@ -141,6 +164,13 @@ struct StatusReport: Encodable {
         var programId: UInt32
     }
 
+    struct SNATPortEntry: Encodable {
+        var backend: String
+        var `protocol`: String
+        var inUse: Int
+        var available: Int
+    }
+
     var mode: String
     var paths: [String]
     var devices: [DeviceEntry]
@@ -154,12 +184,16 @@ struct StatusReport: Encodable {
     var flowTableSlots: Int
     var flowTableSlotsUsed: Int
     var flowTableBytes: Int
+    /// Null where no service has needed IPv6 yet.
+    @ExplicitNull var flowTableIpv6SlotsUsed: Int?
+    @ExplicitNull var flowTableIpv6Bytes: Int?
+    var snatPorts: [SNATPortEntry]
     var drops: [String: UInt64]
     var events: [String: UInt64]
 
     init(_ status: LoadBalancer.Status) {
         mode = status.mode.rawValue
-        paths = status.paths.map(\.rawValue)
+        paths = status.paths.names
         devices = status.devices.map {
             DeviceEntry(
                 name: $0.device.name, linkAddress: $0.device.address.description,
@@ -175,8 +209,15 @@ struct StatusReport: Encodable {
             uniqueKeysWithValues: Mode.allCases.map { ($0.rawValue, status.connections[$0] ?? 0) })
         flowTableSize = status.flowTableSize
         flowTableSlots = status.flowTableSlots
-        flowTableSlotsUsed = status.flowTableSlotsUsed
-        flowTableBytes = status.flowTableBytes
+        flowTableSlotsUsed = status.flowTable.slotsUsed
+        flowTableBytes = status.flowTable.bytes
+        flowTableIpv6SlotsUsed = status.flowTable6?.slotsUsed
+        flowTableIpv6Bytes = status.flowTable6?.bytes
+        snatPorts = status.snatPorts.map {
+            SNATPortEntry(
+                backend: $0.backend.description, protocol: $0.transport.description, inUse: $0.inUse,
+                available: $0.available)
+        }
         drops = Dictionary(uniqueKeysWithValues: status.drops.map { ($0.key.rawValue, $0.value) })
         events = Dictionary(uniqueKeysWithValues: status.events.map { ($0.key.rawValue, $0.value) })
     }

@@ -38,10 +38,15 @@ struct Output: Sendable {
         line(Self.jsonText(value))
     }
 
-    static func jsonText(_ value: some Encodable) -> String {
+    static func jsonText(_ value: some Encodable) -> String { encoded(value, [.prettyPrinted]) }
+
+    /// One line, for what comes one by one.
+    static func jsonLine(_ value: some Encodable) -> String { encoded(value, []) }
+
+    private static func encoded(_ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting) -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting = formatting.union([.sortedKeys, .withoutEscapingSlashes])
         // Reports are made of texts, numbers and nulls, which can always be written.
         return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
@@ -117,6 +122,12 @@ struct UsageError: Error, CustomStringConvertible {
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case table, json
+
+    /// Whether words that are not understood yet ask for JSON.
+    static func isJSON(_ words: [String]) -> Bool {
+        zip(words, words.dropFirst()).contains { ["-o", "--output"].contains($0) && $1 == "json" }
+            || words.contains("-ojson") || words.contains("-o=json") || words.contains("--output=json")
+    }
 }
 
 struct FormatOptions: ParsableArguments {

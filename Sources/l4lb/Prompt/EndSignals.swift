@@ -22,6 +22,16 @@ final class EndSignals: Sendable {
         }
     }
 
+    /// Carries out the work of a command that goes on until it is told to stop: a signal cancels it.
+    func interruptible<Result: Sendable>(
+        _ work: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        let task = Task(operation: work)
+        receiver.begin { task.cancel() }
+        defer { receiver.finish() }
+        return try await task.value
+    }
+
     /// From now on signals reach whoever reads lines, one that has come before too.
     func attach(_ editor: LineEditor, isTerminal: Bool) {
         receiver.attach(editor, isTerminal: isTerminal)
@@ -33,19 +43,34 @@ private final class Receiver: Sendable {
         var editor: LineEditor?
         var isTerminal = false
         var hasEnded = false
+        /// Ends the command that is running, where it can be.
+        var interrupt: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
 
     func arrived(_ number: Int32) {
         state.withLock { state in
+            state.interrupt?()
             if number == SIGINT, state.isTerminal, let editor = state.editor {
+                // Without effect while a command runs.
                 editor.interrupt()
             } else {
                 state.hasEnded = true
                 state.editor?.stop()
             }
         }
+    }
+
+    func begin(_ interrupt: @escaping @Sendable () -> Void) {
+        state.withLock { state in
+            state.interrupt = interrupt
+            if state.hasEnded { interrupt() }
+        }
+    }
+
+    func finish() {
+        state.withLock { $0.interrupt = nil }
     }
 
     func attach(_ editor: LineEditor, isTerminal: Bool) {

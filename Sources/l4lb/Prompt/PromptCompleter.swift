@@ -28,10 +28,11 @@ struct PromptCompleter: Sendable {
         switch words.last {
         case "--id": return ids().map(String.init)
         case "-o", "--output": return OutputFormat.allCases.map(\.rawValue)
-        case "--algorithm": return Algorithm.allCases.map(\.rawValue)
-        default: break
+        case let option?:
+            if let values = values[option] { return values }
+        case nil: break
         }
-        if word.hasPrefix("--algorithm=") { return Algorithm.allCases.map { "--algorithm=\($0.rawValue)" } }
+        for (option, values) in values where word.hasPrefix("\(option)=") { return values.map { "\(option)=\($0)" } }
         if noun == "mode", words.count == 2, words[1] == "update" { return Mode.allCases.map(\.rawValue) }
         let given = Set(words.map { $0.split(separator: "=").first.map(String.init) ?? $0 })
         return (options[[noun] + words.dropFirst().prefix(1)] ?? ["-o"]).filter {
@@ -39,14 +40,22 @@ struct PromptCompleter: Sendable {
         }
     }
 
+    /// Options that take one of a few words.
+    private static let values: [String: [String]] = [
+        "--algorithm": Algorithm.allCases.map(\.rawValue),
+        "--source-ranges-policy": SourceRangesPolicy.allCases.map(\.rawValue),
+        "--mode": Mode.allCases.map(\.rawValue),
+    ]
+
     private static let options: [[String]: [String]] = [
         ["service", "update"]: [
             "--frontend=", "--backends=", "--id=", "--backend-weights=", "--states=", "--algorithm=", "--affinity",
-            "--source-ranges=", "-o",
+            "--source-ranges=", "--source-ranges-policy=", "--mode=", "--max-new-connections=", "-o",
         ],
         ["service", "get"]: ["--id=", "-o"],
         ["service", "dumpstate"]: ["--id=", "-o"],
         ["service", "delete"]: ["--id=", "--all", "-o"],
+        ["monitor", "drops"]: ["--count=", "--seconds=", "--rate=", "-o"],
     ]
 
     /// The completer is called on the reading thread, which may wait.

@@ -6,6 +6,9 @@ import Balancer
 struct PromptContext: Sendable {
     var balancer: LoadBalancer
     var output: Output
+    var signals: EndSignals
+    /// Whether somebody sits at the prompt.
+    var isTerminal: Bool
 }
 
 /// A command of the prompt.
@@ -20,7 +23,8 @@ struct PromptGrammar: ParsableCommand {
         commandName: "l4lb>",
         abstract: "The commands of the prompt; 'help COMMAND' tells more, 'exit' ends.",
         subcommands: [
-            ServiceCommands.self, ModeCommands.self, NeighborCommands.self, StatusCommand.self, VersionCommand.self,
+            ServiceCommands.self, ModeCommands.self, NeighborCommands.self, StatusCommand.self, MonitorCommands.self,
+            VersionCommand.self,
             ExitCommand.self,
         ])
 

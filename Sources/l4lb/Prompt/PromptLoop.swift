@@ -62,9 +62,7 @@ struct PromptLoop {
         do {
             let words = try Words(line).words
             // Known before the words are understood, so that every error can be JSON.
-            wantsJSON =
-                zip(words, words.dropFirst()).contains { ["-o", "--output"].contains($0) && $1 == "json" }
-                || words.contains("-ojson") || words.contains("-o=json") || words.contains("--output=json")
+            wantsJSON = OutputFormat.isJSON(words)
             guard var command = try PromptGrammar.parse(words) else { return .goOn }
             if command is ExitCommand { return .end }
             guard let action = command as? any PromptAction else {
@@ -72,7 +70,8 @@ struct PromptLoop {
                 try command.run()
                 return .goOn
             }
-            try await action.run(PromptContext(balancer: balancer, output: output))
+            try await action.run(
+                PromptContext(balancer: balancer, output: output, signals: signals, isTerminal: isTerminal))
             return .goOn
         } catch {
             let code = output.failure(error, parser: PromptGrammar.self, asJSON: wantsJSON)

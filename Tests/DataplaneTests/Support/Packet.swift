@@ -1,19 +1,27 @@
 import Addresses
 import Balancer
 
-/// An IPv4 packet in an Ethernet frame, as text-book fields. `bytes` works every checksum and length
-/// out from scratch, so that equal bytes mean valid checksums.
-struct Packet: Equatable {
+/// An IP packet of either family in an Ethernet frame, as text-book fields: the addresses tell the family. `bytes`
+/// works every checksum and length out from scratch, so that equal bytes mean valid checksums.
+struct Packet {
     var linkDestination = Place.balancer.link
     var linkSource = Place.client.link
+    /// DSCP and ECN: IPv6 calls it the traffic class.
     var tos: UInt8 = 0
+    /// IPv4 alone.
     var identification: UInt16 = 0x1d2c
-    /// Flags and offset: here "don't fragment".
+    /// IPv4's flags and offset: here "don't fragment".
     var fragment: UInt16 = 0x4000
+    /// IPv6 alone, 20 bits.
+    var flowLabel: UInt32 = 0x4d3c2
+    /// IPv6 calls it the hop limit.
     var ttl: UInt8 = 64
-    var source: IPv4Address
-    var destination: IPv4Address
+    var source: IPAddress
+    var destination: IPAddress
+    /// IPv4 alone, a multiple of four bytes.
     var options: [UInt8] = []
+    /// IPv6 alone, in the order of their sending.
+    var extensions: [Extension] = []
     var content: Content
     /// What lies behind the packet: Ethernet pads short frames to 60 bytes.
     var padding: [UInt8] = []
@@ -21,8 +29,33 @@ struct Packet: Equatable {
     enum Content: Equatable {
         case tcp(TCP)
         case udp(UDP)
+        /// ICMPv6 in an IPv6 packet.
         case icmp(ICMP)
+        /// Any protocol's bytes as they are; also those of a fragment, whose checksum is the whole packet's.
         case other(UInt8, [UInt8])
+    }
+}
+
+/// An IPv6 extension header (RFC 8200 section 4).
+enum Extension: Equatable {
+    /// Six bytes of options, or eight times n more.
+    case hopByHop([UInt8])
+    case destination([UInt8])
+    /// Four bytes of data, or eight times n more.
+    case routing(type: UInt8, segmentsLeft: UInt8, data: [UInt8])
+    /// The offset in units of eight bytes.
+    case fragment(offset: UInt16, more: Bool, identification: UInt32)
+
+    /// Six bytes of padding: PadN (RFC 8200 section 4.2).
+    static let padding: [UInt8] = [1, 4, 0, 0, 0, 0]
+
+    var number: UInt8 {
+        switch self {
+        case .hopByHop: 0
+        case .destination: 60
+        case .routing: 43
+        case .fragment: 44
+        }
     }
 }
 
@@ -61,88 +94,106 @@ struct ICMP: Equatable {
     var data: [UInt8] = []
 }
 
-struct Ports: Equatable {
+struct Ports: Hashable {
     var source: UInt16
     var destination: UInt16
 }
 
-/// The Internet checksum over all bytes (RFC 1071): never the incremental method.
-func internetChecksum(_ bytes: some Collection<UInt8>) -> UInt16 {
-    var sum: UInt32 = 0
-    var isHigh = true
-    for byte in bytes {
-        sum += isHigh ? UInt32(byte) << 8 : UInt32(byte)
-        isHigh.toggle()
-        sum = (sum & 0xffff) + sum >> 16
-    }
-    return ~UInt16((sum & 0xffff) + sum >> 16)
-}
+extension Packet: Equatable {
+    static func == (a: Self, b: Self) -> Bool { a.bytes == b.bytes }
 
-extension Packet {
-    var bytes: [UInt8] { linkDestination.octets + linkSource.octets + [0x08, 0x00] + datagram + padding }
-
-    /// The IP packet alone.
-    var datagram: [UInt8] {
-        let inner = contentBytes
-        var header: [UInt8] = [0x45 + UInt8(options.count / 4), tos]
-        header += UInt16(20 + options.count + inner.count).octets + identification.octets + fragment.octets
-        header += [ttl, protocolNumber, 0, 0] + source.octets + destination.octets + options
-        header.replaceSubrange(10..<12, with: internetChecksum(header).octets)
-        return header + inner
-    }
-
-    /// What IP calls the total length.
-    var length: Int { 20 + options.count + contentBytes.count }
+    var isIPv6: Bool { destination.isIPv6 }
 
     var protocolNumber: UInt8 {
         switch content {
         case .tcp: 6
         case .udp: 17
-        case .icmp: 1
+        case .icmp: isIPv6 ? 58 : 1
         case .other(let number, _): number
         }
     }
 
-    private var contentBytes: [UInt8] {
-        switch content {
-        case .tcp(let tcp):
-            var bytes = tcp.ports.octets + tcp.sequence.octets + tcp.acknowledgement.octets
-            bytes += [UInt8(5 + tcp.options.count / 4) << 4 | tcp.reserved, tcp.flags.rawValue] + tcp.window.octets
-            bytes += [0, 0] + tcp.urgent.octets + tcp.options + tcp.payload
-            bytes.replaceSubrange(16..<18, with: internetChecksum(pseudoHeader(bytes.count) + bytes).octets)
-            return bytes
-        case .udp(let udp):
-            var bytes = udp.ports.octets + UInt16(8 + udp.payload.count).octets + [0, 0] + udp.payload
-            guard udp.hasChecksum else { return bytes }
-            let sum = internetChecksum(pseudoHeader(bytes.count) + bytes)
-            // RFC 768: a checksum that is zero is sent as all ones.
-            bytes.replaceSubrange(6..<8, with: (sum == 0 ? 0xffff : sum).octets)
-            return bytes
-        case .icmp(let icmp):
-            var bytes = [icmp.type, icmp.code, 0, 0] + icmp.rest.octets + icmp.data
-            bytes.replaceSubrange(2..<4, with: internetChecksum(bytes).octets)
-            return bytes
-        case .other(_, let bytes):
-            return bytes
+    /// The fields that TCP and UDP share.
+    var ports: Ports {
+        get {
+            switch content {
+            case .tcp(let tcp): tcp.ports
+            case .udp(let udp): udp.ports
+            default: Ports(source: 0, destination: 0)
+            }
+        }
+        set {
+            switch content {
+            case .tcp(var tcp):
+                tcp.ports = newValue
+                content = .tcp(tcp)
+            case .udp(var udp):
+                udp.ports = newValue
+                content = .udp(udp)
+            default: break
+            }
         }
     }
 
-    private func pseudoHeader(_ length: Int) -> [UInt8] {
-        source.octets + destination.octets + [0, protocolNumber] + UInt16(length).octets
+    var payload: [UInt8] {
+        get {
+            switch content {
+            case .tcp(let tcp): tcp.payload
+            case .udp(let udp): udp.payload
+            case .icmp(let icmp): icmp.data
+            case .other(_, let bytes): bytes
+            }
+        }
+        set {
+            switch content {
+            case .tcp(var tcp):
+                tcp.payload = newValue
+                content = .tcp(tcp)
+            case .udp(var udp):
+                udp.payload = newValue
+                content = .udp(udp)
+            case .icmp(var icmp):
+                icmp.data = newValue
+                content = .icmp(icmp)
+            case .other(let number, _): content = .other(number, newValue)
+            }
+        }
     }
-}
 
-extension Ports {
-    var octets: [UInt8] { source.octets + destination.octets }
-}
+    /// The two ends, as flows are told apart.
+    var sourceEndpoint: Endpoint { Endpoint(source, port: ports.source) }
+    var destinationEndpoint: Endpoint { Endpoint(destination, port: ports.destination) }
 
-extension IPv4Address {
-    var octets: [UInt8] { value.octets }
-}
+    /// What a DSR backend finds inside.
+    var inner: Packet? {
+        guard case .other(let number, let bytes) = content, number == 4 || number == 41 else { return nil }
+        return Packet(linkDestination.octets + linkSource.octets + Self.type(isIPv6: number == 41) + bytes)
+    }
 
-extension FixedWidthInteger where Self: UnsignedInteger {
-    /// In network byte order.
-    var octets: [UInt8] {
-        stride(from: Self.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: self >> Self($0)) }
+    /// The packet in another: IPv4-in-IPv4, IPv6-in-IPv6 and the two mixed ones, the outer family being that of the
+    /// addresses. The outer header has the inner one's DSCP and ECN (RFC 6040), "don't fragment" and a TTL of 64.
+    func encapsulated(from source: IPAddress, to destination: IPAddress) -> Packet {
+        Packet(
+            linkDestination: linkDestination, linkSource: linkSource, tos: tos, identification: 0, flowLabel: 0,
+            source: source, destination: destination, content: .other(isIPv6 ? 41 : 4, datagram), padding: padding)
+    }
+
+    /// The packet cut into pieces of at most `size` bytes of content, a multiple of eight.
+    func fragments(of size: Int, identification: UInt32 = 0x5e6f) -> [Packet] {
+        let bytes = contentBytes
+        let starts = stride(from: 0, to: bytes.count, by: size)
+        return starts.map { start in
+            let isLast = start + size >= bytes.count
+            var piece = self
+            piece.content = .other(protocolNumber, Array(bytes[start..<min(start + size, bytes.count)]))
+            if isIPv6 {
+                piece.extensions.append(
+                    .fragment(offset: UInt16(start / 8), more: !isLast, identification: identification))
+            } else {
+                piece.identification = UInt16(truncatingIfNeeded: identification)
+                piece.fragment = UInt16(start / 8) | (isLast ? 0 : 0x2000)
+            }
+            return piece
+        }
     }
 }

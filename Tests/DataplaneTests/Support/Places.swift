@@ -4,18 +4,18 @@ import Testing
 
 /// A host of the tests: its IP address and the link address that its packets come from.
 struct Place: Hashable {
-    var address: IPv4Address
+    var address: IPAddress
     var link: LinkAddress
 
     init(_ address: String, _ link: String) {
-        self.address = IPv4Address(address)!
+        self.address = IPAddress(address)!
         self.link = LinkAddress(link)!
     }
 
     /// The address that SNAT and DSR send from.
     static let balancer = Place("20.1.1.1", "02:00:00:00:00:01")
     static let client = Place("192.0.2.10", "02:00:00:00:00:0c")
-    static let frontend = IPv4Address("40.1.1.1")!
+    static let frontend: IPAddress = "40.1.1.1"
     static let backendPort: UInt16 = 8080
 
     /// 20.1.1.10, 20.1.1.20 and so on.
@@ -25,7 +25,19 @@ struct Place: Hashable {
 
     static let backends = (1...4).map(backend)
 
-    static func backend(at address: IPv4Address) -> Place? { backends.first { $0.address == address } }
+    // The same hosts' IPv6 addresses.
+    static let balancer6 = Place("2001:db8:20::1", "02:00:00:00:00:01")
+    static let client6 = Place("2001:db8:c::10", "02:00:00:00:00:0c")
+    static let frontend6: IPAddress = "2001:db8:40::1"
+
+    /// 2001:db8:20::10, 2001:db8:20::20 and so on.
+    static func backend6(_ number: Int) -> Place {
+        Place("2001:db8:20::\(number * 10)", "02:00:00:00:0b:0\(number)")
+    }
+
+    static let backends6 = (1...4).map(backend6)
+
+    static func backend(at address: IPAddress) -> Place? { (backends + backends6).first { $0.address == address } }
 }
 
 /// A compiled program and the mode that new connections get: the tables run over each of them.
@@ -37,11 +49,11 @@ enum Build: String, CaseIterable, CustomTestStringConvertible {
 
     var mode: Mode { self == .snat || self == .bothInSNAT ? .snat : .dsr }
 
-    var paths: Set<Mode> {
+    var paths: Paths {
         switch self {
-        case .snat: [.snat]
-        case .dsr: [.dsr]
-        case .bothInSNAT, .bothInDSR: [.snat, .dsr]
+        case .snat: Paths([.snat])
+        case .dsr: Paths([.dsr])
+        case .bothInSNAT, .bothInDSR: Paths([.snat, .dsr])
         }
     }
 

@@ -2,6 +2,7 @@ import BPF
 import Balancer
 import CDataplane
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Agent
@@ -16,20 +17,16 @@ enum Programs {
     static let maglevSeed: UInt64 = 0x0123_4567_89ab_cdef
     static let clang = Result { try Clang.find(flag: nil, environment: ProcessInfo.processInfo.environment) }
     static let clock = Result { try JiffiesClock(clang: try clang.get()) }
-    private static let snat = compiled([.snat])
-    private static let dsr = compiled([.dsr])
-    private static let both = compiled([.snat, .dsr])
+    private static let compiled = Mutex<[Paths: Result<PacketProgram, any Error>]>([:])
 
-    static func program(_ paths: Set<Mode>) throws -> PacketProgram {
-        switch paths {
-        case [.snat]: try snat.get()
-        case [.dsr]: try dsr.get()
-        default: try both.get()
-        }
-    }
-
-    private static func compiled(_ paths: Set<Mode>) -> Result<PacketProgram, any Error> {
-        Result { try PacketProgram(paths: paths, clang: try clang.get(), maglevSize: maglevSize) }
+    static func program(_ paths: Paths) throws -> PacketProgram {
+        let clang = try clang.get()
+        return try compiled.withLock { programs in
+            let program =
+                programs[paths] ?? Result { try PacketProgram(paths: paths, clang: clang, maglevSize: maglevSize) }
+            programs[paths] = program
+            return program
+        }.get()
     }
 
     /// The tests' time stands still: a tick is many hours long, and connections are made older by
@@ -43,6 +40,7 @@ enum Programs {
         static let closing: UInt32 = 50
         static let udp: UInt32 = 200
         static let portRest: UInt32 = 300
+        static let fragment: UInt32 = 120
     }
 
     static func config(sets: Int, portCount: Int) -> l4lb_config {
@@ -51,11 +49,16 @@ enum Programs {
             0x9f86_d081_884c_7d65, 0x9a2f_eaa0_c55a_d015, 0xa3bf_4f1b_2b0b_822c, 0xd15d_6c15_b0f0_0a08,
             0x5feceb66_ffc8_6f38
         )
+        config.flow_seed6 = (
+            0x1f83_d9ab_fb41_bd6b, 0x5be0_cd19_137e_2179, 0x428a_2f98_d728_ae22, 0x7137_4491_23ef_65cd,
+            0xb5c0_fbcf_ec4d_3b2f, 0xe9b5_dba5_8189_dbbc, 0x3956_c25b_f348_b538, 0x59f1_11f1_b605_d019
+        )
         config.maglev_seed = maglevSeed
         config.set_mask = UInt32(sets - 1)
         config.clock_shift = frozenShift
         config.timeouts = (Ticks.syn, Ticks.established, Ticks.closing, Ticks.udp)
         config.port_rest = Ticks.portRest
+        config.fragment_ticks = Ticks.fragment
         config.snat_port_count = UInt32(portCount)
         config.ifindex = 1
         config.mac = Place.balancer.link.octetTuple

@@ -9,15 +9,19 @@ import Testing
 /// The compiled program over real maps, filled by the real plan. Frames go in and come out by
 /// BPF_PROG_TEST_RUN.
 final class Testbed {
-    let maps: DataplaneMaps
+    private(set) var maps: DataplaneMaps
     let flows: MappedArray<l4lb_flow>
+    /// Nil where the program has no IPv6.
+    let flows6: MappedArray<l4lb_flow6>?
     let snatPorts: [UInt16]
     var config: l4lb_config
     private(set) var program: BPFProgram
     /// What the user asked for, and how backends are reached.
     var state: DesiredState
-    var nextHops: [IPv4Address: NextHop] = [:]
-    var hostAddresses: Set<IPv4Address> = [Place.balancer.address]
+    var nextHops: [IPAddress: NextHop] = [:]
+    var hostAddresses: Set<IPAddress> = [Place.balancer.address, Place.balancer6.address]
+    /// What `--snat-addresses` and its like say; the constants have to be told in `configure`.
+    var sources = SourceAddresses()
     private(set) var contents = MapContents()
     private(set) var indices: BackendIndices
     private var memory = PlanMemory()
@@ -27,42 +31,55 @@ final class Testbed {
     static let defaultPorts = [UInt16](20000..<24000)
 
     init(
-        _ build: Build, connections: Int = 1024, snatPorts: [UInt16] = defaultPorts,
+        _ build: Build, ipv6: Bool = false, connections: Int = 1024, snatPorts: [UInt16] = defaultPorts,
         configure: (inout l4lb_config) -> Void = { _ in }
     ) throws {
-        let compiled = try Programs.program(build.paths)
+        let compiled = try Programs.program(Paths(build.paths.modes, ipv6: ipv6))
         let sizes = MapSizes(mapMax: 64, connections: connections)
         config = Programs.config(sets: sizes.sets, portCount: snatPorts.count)
         configure(&config)
-        maps = try compiled.createMaps(sizes, config: config)
-        program = try compiled.load(maps: maps, config: config)
+        var maps = try compiled.createMaps(sizes, config: config)
+        program = try compiled.load(maps: &maps, config: config)
+        self.maps = maps
         flows = try MappedArray(try #require(maps.all.first { $0.name == "flows" }), elements: sizes.slots)
+        flows6 = try maps.ipv6.map {
+            try MappedArray(try #require($0.all.first { $0.name == "flows6" }), elements: sizes.slots)
+        }
         affinity = try #require(maps.all.first { $0.name == "affinity" })
         self.snatPorts = snatPorts
         let unused = [UInt16](repeating: 0, count: 65536 - snatPorts.count)
         try maps.snatPorts.update(UInt32(0), elements: snatPorts.map(\.bigEndian) + unused)
         state = DesiredState(mode: build.mode, mapMax: sizes.mapMax)
         indices = BackendIndices(capacity: sizes.mapMax)
-        for backend in Place.backends {
-            nextHops[backend.address] = NextHop(
-                interface: 1, ourAddress: Place.balancer.link, source: Place.balancer.address,
-                neighbour: .v4(backend.address), linkAddress: backend.link)
+        for (backends, balancer, other) in [
+            (Place.backends, Place.balancer, Place.balancer6), (Place.backends6, Place.balancer6, Place.balancer),
+        ] {
+            for backend in backends {
+                nextHops[backend.address] = NextHop(
+                    interface: 1, ourAddress: balancer.link, source: balancer.address,
+                    otherSource: other.address, neighbour: backend.address, linkAddress: backend.link)
+            }
         }
     }
 
     // MARK: What the user does
 
-    /// `service update`, in its own words; backends as numbers of `Place.backend`.
+    /// `service update`, in its own words; backends as numbers of `Place.backend`, of the
+    /// frontend's family.
     func serve(
         _ frontend: String = "40.1.1.1:80", _ backends: [Int] = [1, 2, 3, 4], states: String? = nil,
-        algorithm: String? = nil, affinity: String? = nil, sourceRanges: String? = nil
+        algorithm: String? = nil, affinity: String? = nil, sourceRanges: String? = nil, policy: String? = nil
     ) throws {
-        let list = backends.map { "\(Place.backend($0).address):\(Place.backendPort)" }.joined(separator: ",")
-        let request = try ServiceRequest(
+        let places = backends.map(frontend.hasPrefix("[") ? Place.backend6 : Place.backend)
+        let list = places.map { "\(Endpoint($0.address, port: Place.backendPort))" }.joined(separator: ",")
+        try serve(
             ServiceRequest.Texts(
                 frontend: frontend, backends: list, states: states, algorithm: algorithm, affinity: affinity,
-                sourceRanges: sourceRanges))
-        _ = try state.update(request, origin: .command)
+                sourceRanges: sourceRanges, sourceRangesPolicy: policy))
+    }
+
+    func serve(_ texts: ServiceRequest.Texts) throws {
+        _ = try state.update(try ServiceRequest(texts), origin: .command)
         try apply()
     }
 
@@ -72,7 +89,7 @@ final class Testbed {
     }
 
     func updateMode(_ mode: Mode) throws {
-        state.mode = mode
+        try state.setMode(mode)
         try apply()
     }
 
@@ -81,34 +98,11 @@ final class Testbed {
         let plan = try Plan(
             PlanInput(
                 state: state, nextHops: nextHops, hostAddresses: hostAddresses,
-                oldSources: FlowCensus(try snapshot()).sources, maglevSize: Programs.maglevSize,
+                oldSources: FlowCensus(try snapshot()).sources, sources: sources, maglevSize: Programs.maglevSize,
                 maglevSeed: Programs.maglevSeed, tick: 1), indices: indices, previous: memory)
-        for edit in plan.contents.edits(from: contents) { try write(edit) }
+        try maps.apply(plan.contents.edits(from: contents), to: &contents, tables: &tables)
         indices = plan.indices
-        contents = plan.contents
         memory.remember(plan, of: state)
-    }
-
-    private func write(_ edit: Edit) throws {
-        switch edit {
-        case .setBackend(let index, let backend): try maps.backends.update(UInt32(index), backend)
-        case .clearBackend(let index): try maps.backends.update(UInt32(index), l4lb_backend())
-        case .setTable(let id, let slots):
-            let table = try tables[id] ?? BPFMap(arrayOf: slots.count * 2, name: "maglev_table")
-            try table.update(UInt32(0), elements: slots)
-            guard tables.updateValue(table, forKey: id) == nil else { return }
-            try maps.maglev.update(keys: [UInt32(id)], maps: [table])
-        case .removeTable(let id):
-            try maps.maglev.remove(UInt32(id))
-            tables[id] = nil
-        case .setFilter(let filter): try maps.filter.update(UInt32(0), elements: filter.words)
-        case .setAddress(let address): try maps.addresses.update(address, L4LB_ADDRESS_FRONTEND.rawValue)
-        case .removeAddress(let address): try maps.addresses.remove(address)
-        case .setSourceRange(let key): try maps.sourceRanges.update(key, UInt32(1))
-        case .removeSourceRange(let key): try maps.sourceRanges.remove(key)
-        case .setService(let key, let service): try maps.services.update(key, service)
-        case .removeService(let key): try maps.services.remove(key)
-        }
     }
 
     // MARK: Packets
@@ -121,10 +115,10 @@ final class Testbed {
     func send(_ packet: Packet) throws -> Outcome { try send(packet.bytes) }
 
     /// Another program over the same maps, as after `mode update` or on another device.
-    func loadAnew(_ paths: Set<Mode>, configure: (inout l4lb_config) -> Void = { _ in }) throws {
+    func loadAnew(_ paths: Paths, configure: (inout l4lb_config) -> Void = { _ in }) throws {
         var config = config
         configure(&config)
-        program = try Programs.program(paths).load(maps: maps, config: config)
+        program = try Programs.program(paths).load(maps: &maps, config: config)
     }
 
     // MARK: Time
@@ -135,13 +129,19 @@ final class Testbed {
     }
 
     /// Lets ticks pass: everything that was remembered becomes older.
-    func pass(_ ticks: UInt32, affinityOf client: IPv4Address? = nil) throws {
+    func pass(_ ticks: UInt32, affinityOf client: IPAddress? = nil) throws {
         for slot in 0..<flows.count {
             var flow = flows[slot]
             guard flow.protocol != 0 else { continue }
-            flow.stamp &-= ticks
-            if flow.kind != L4LB_FLOW_REPLY.rawValue { flow.created &-= ticks }
+            flow.age(ticks)
             flows.store(flow, slot)
+        }
+        if let flows6 {
+            for slot in 0..<flows6.count where flows6[slot].flow.protocol != 0 {
+                var flow = flows6[slot]
+                flow.flow.age(ticks)
+                flows6.store(flow, slot)
+            }
         }
         for index in 0..<maps.sizes.mapMax {
             var totals = maps.totals[index]
@@ -149,7 +149,7 @@ final class Testbed {
             maps.totals.store(totals, index)
         }
         if let client {
-            let key = l4lb_affinity_key(client: client.networkOrder, service: 1, pad: 0)
+            let key = l4lb_affinity_key(client: l4lb_address(client), service: 1, pad: 0)
             var known = try #require(try affinity.lookup(key, initial: l4lb_affinity()))
             known.stamp &-= ticks
             try affinity.update(key, known)
@@ -159,7 +159,7 @@ final class Testbed {
     // MARK: What is remembered
 
     func snapshot() throws -> FlowSnapshot {
-        FlowSnapshot(flows: maps.flowTable.read(), now: try now(), clock: Clock(hertz: 250), timeouts: Timeouts())
+        FlowSnapshot(flows: maps.readFlows(), now: try now(), clock: Clock(hertz: 250), timeouts: Timeouts())
     }
 
     func connections() throws -> [Connection] {
@@ -173,10 +173,17 @@ final class Testbed {
             DropReason.allCases.map { ($0.rawValue, $0.counter) }
             + EventCounter.allCases.map { ($0.rawValue, $0.counter) }
         for (name, counter) in all {
-            let value = try maps.counters.perProcessor(counter).reduce(0, +)
+            let value = try maps.counters.sums(counter)?.first ?? 0
             if value != 0 { found[name] = value }
         }
         return found
+    }
+}
+
+extension l4lb_flow {
+    fileprivate mutating func age(_ ticks: UInt32) {
+        stamp &-= ticks
+        if kind != L4LB_FLOW_REPLY.rawValue { created &-= ticks }
     }
 }
 

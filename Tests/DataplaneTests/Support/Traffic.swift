@@ -3,7 +3,7 @@ import Balancer
 import Testing
 
 extension Packet {
-    /// A client's packet to the frontend.
+    /// A client's packet to the frontend of its family.
     static func request(
         _ transport: TransportProtocol = .tcp, from port: UInt16 = 40000, of client: Place = .client,
         to frontend: UInt16 = 80, _ flags: TCP.Flags = .syn, payload: [UInt8] = [], ttl: UInt8 = 64
@@ -15,7 +15,8 @@ extension Packet {
             case .udp: .udp(UDP(ports: ports, payload: payload))
             }
         return Packet(
-            linkSource: client.link, ttl: ttl, source: client.address, destination: Place.frontend, content: content)
+            linkSource: client.link, ttl: ttl, source: client.address,
+            destination: client.address.isIPv6 ? Place.frontend6 : Place.frontend, content: content)
     }
 
     /// What a backend answers to a packet that came to it: made from the translated packet alone.
@@ -33,34 +34,29 @@ extension Packet {
         reply.padding = []
         return reply
     }
-
-    /// What a DSR backend finds inside.
-    var inner: Packet? {
-        guard case .other(4, let bytes) = content else { return nil }
-        return Packet(linkDestination.octets + linkSource.octets + [0x08, 0x00] + bytes)
-    }
 }
 
 extension Testbed {
-    /// What has to come out for a client's packet, worked out from scratch. The SNAT port is the
-    /// program's own choice.
-    func forwarded(_ packet: Packet, to backend: Place, _ mode: Mode, port: UInt16 = 0) -> Packet {
+    /// What has to come out for a client's packet, worked out from scratch. The SNAT port and the outer
+    /// IPv6 header's flow label are the program's own choice.
+    func forwarded(
+        _ packet: Packet, to backend: Place, _ mode: Mode, port: UInt16 = 0, flowLabel: UInt32 = 0
+    ) -> Packet {
+        let source = backend.address.isIPv6 ? Place.balancer6.address : Place.balancer.address
         var inner = packet
         inner.ttl -= 1
         inner.linkDestination = backend.link
         inner.linkSource = Place.balancer.link
         switch mode {
         case .snat:
-            inner.source = Place.balancer.address
+            inner.source = source
             inner.destination = backend.address
             inner.ports = Ports(source: port, destination: Place.backendPort)
             return inner
         case .dsr:
-            // RFC 2003, with DSCP and ECN of the inner header (RFC 6040).
-            return Packet(
-                linkDestination: backend.link, linkSource: Place.balancer.link, tos: packet.tos, identification: 0,
-                fragment: 0x4000, ttl: 64, source: Place.balancer.address, destination: backend.address,
-                content: .other(4, inner.datagram), padding: packet.padding)
+            var outer = inner.encapsulated(from: source, to: backend.address)
+            outer.flowLabel = flowLabel
+            return outer
         }
     }
 
@@ -73,7 +69,8 @@ extension Testbed {
         let backend = try #require(Place.backend(at: out.destination), comment, sourceLocation: location)
         let port = out.ports.source
         if mode == .snat { #expect(snatPorts.contains(port), comment, sourceLocation: location) }
-        #expect(out == forwarded(packet, to: backend, mode, port: port), comment, sourceLocation: location)
+        let expected = forwarded(packet, to: backend, mode, port: port, flowLabel: out.flowLabel)
+        #expect(out == expected, comment, sourceLocation: location)
         return out
     }
 

@@ -5,6 +5,9 @@ struct Host: Sendable {
     let namespace: String
     let address: String
 
+    /// Its IPv6 address, where the network has that: it ends as the IPv4 one does.
+    var address6: String { "2001:db8:71::\(address.split(separator: ".").last ?? "")" }
+
     var path: String { "/run/netns/\(namespace)" }
 
     /// The words of a command that runs in this host. Not `ip netns exec`, which would give it a

@@ -6,6 +6,8 @@ import Testing
 enum Layout: Sendable {
     /// Client, balancer and backends on one switch.
     case oneLink
+    /// The client on the balancer's eth0, the backends on its eth1.
+    case twoLinks
     /// The client behind one router, the backends behind another; the balancer between them.
     case routed
 }
@@ -18,6 +20,7 @@ final class Network: Sendable {
     let backends: [Host]
     /// The frontend's address, which every backend has too and answers for in DSR.
     let frontend = "198.51.100.7"
+    let frontend6 = "2001:db8:ff::7"
     /// The namespace with the bridges. A bridge's port has the name of the host at it.
     let switchboard: String
     /// Root's own.
@@ -41,9 +44,14 @@ final class Network: Sendable {
         self.prefix = prefix
         self.layout = layout
         let host = { (name: String, address: String) in Host(namespace: "\(prefix)-\(name)", address: address) }
-        let (outer, inner) = layout == .oneLink ? ("10.71.0", "10.71.0") : ("10.72.1", "10.72.3")
+        let (outer, inner) =
+            switch layout {
+            case .oneLink: ("10.71.0", "10.71.0")
+            case .twoLinks: ("10.71.0", "10.71.1")
+            case .routed: ("10.72.1", "10.72.3")
+            }
         client = host("client", "\(outer).100")
-        balancer = host("lb", layout == .oneLink ? "10.71.0.1" : "10.72.2.1")
+        balancer = host("lb", layout == .routed ? "10.72.2.1" : "10.71.0.1")
         backends = (1...count).map { host("b\($0)", "\(inner).\(10 * $0)") }
         switchboard = "\(prefix)-switch"
         folder = "/run/\(prefix)"
@@ -71,8 +79,26 @@ final class Network: Sendable {
         }
         switch layout {
         case .oneLink:
-            for host in [client, balancer] + backends { lines += add(host) + plug(host, "eth0", host.address, "br0") }
-            lines.append("ip -n \(client.namespace) route add \(frontend) via \(balancer.address)")
+            for host in [client, balancer] + backends {
+                lines += add(host) + plug(host, "eth0", host.address, "br0")
+                lines.append("ip -n \(host.namespace) address add \(host.address6)/64 dev eth0 nodad")
+            }
+            lines += [
+                "ip -n \(client.namespace) route add \(frontend) via \(balancer.address)",
+                "ip -n \(client.namespace) route add \(frontend6) via \(balancer.address6)",
+            ]
+        case .twoLinks:
+            lines += add(client) + plug(client, "eth0", client.address, "br0")
+            lines += add(balancer) + plug(balancer, "eth0", balancer.address, "br0")
+            lines += plug(balancer, "eth1", "10.71.1.1", "br1")
+            // Answers of DSR pass it as a router.
+            lines.append("nsenter --net=\(balancer.path) sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'")
+            lines.append("ip -n \(client.namespace) route add default via \(balancer.address)")
+            lines.append(attachXDP("pass", to: "lb-eth1", in: switchboard))
+            for backend in backends {
+                lines += add(backend) + plug(backend, "eth0", backend.address, "br1")
+                lines.append("ip -n \(backend.namespace) route add default via 10.71.1.1")
+            }
         case .routed:
             lines += add(client) + plug(client, "eth0", client.address, "br0")
             lines += add(balancer) + plug(balancer, "eth0", balancer.address, "br1")
@@ -102,6 +128,7 @@ final class Network: Sendable {
         lines.append(attachXDP("pass", to: "lb", in: switchboard))
         for backend in backends {
             lines.append("ip -n \(backend.namespace) address add \(frontend)/32 dev lo")
+            lines.append("ip -n \(backend.namespace) address add \(frontend6)/128 dev lo nodad")
             lines.append(attachXDP("decap", to: "eth0", in: backend.namespace))
         }
         try await shell(lines.joined(separator: "\n"))
@@ -201,7 +228,11 @@ extension Network {
     /// The shell's line that attaches a program of the demo's. ip makes folders in the bpf
     /// filesystem; in a mount namespace of its own they go with the call.
     func attachXDP(_ program: String, to device: String, in namespace: String) -> String {
-        let attach = "ip -n \(namespace) link set dev \(device) xdpdrv obj \(folder)/decap.o sec xdp/\(program)"
+        attachXDP(section: "xdp/\(program)", to: device, in: namespace)
+    }
+
+    func attachXDP(section: String, to device: String, in namespace: String) -> String {
+        let attach = "ip -n \(namespace) link set dev \(device) xdpdrv obj \(folder)/decap.o sec \(section)"
         return "unshare --mount -- sh -c 'mount -t bpf bpf /sys/fs/bpf && exec \(attach)'"
     }
 }

@@ -30,6 +30,27 @@ struct Status: Decodable {
     var programId: Int
     var services, connections: Int
     var drops: [String: Int]
+    var events: [String: Int]
+    var snatPorts: [SNATPorts]
+    var flowTableIpv6Bytes: Int?
+
+    struct SNATPorts: Decodable {
+        var backend, `protocol`: String
+        var inUse, available: Int
+    }
+}
+
+struct ServiceList: Decodable {
+    struct Service: Decodable {
+        var id: Int
+        var frontend, mode: String
+        var ownMode: String?
+        var connections, totalConnections, packets, bytes: Int
+        var replyPackets, replyBytes: Int?
+        var drops: [String: Int]
+    }
+
+    var services: [Service]
 }
 
 struct Neighbors: Decodable {

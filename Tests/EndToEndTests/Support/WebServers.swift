@@ -3,11 +3,12 @@ import Foundation
 extension Network {
     static let fileSize = 3_000_000
 
-    /// Starts an nginx that says which host it is. `/big` is a file, `/slow?rate=100k` the same slowly.
+    /// Starts an nginx that says which host it is. `/big` is a file, `/slow?rate=100k` the same slowly, and `/take`
+    /// answers when it has the whole of what was sent to it.
     func serve(_ host: Host, ports: [UInt16]) async throws {
         let own = "\(folder)/\(host.address)"
         try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
-        let listen = ports.map { "listen \($0);" }.joined(separator: " ")
+        let listen = ports.map { "listen \($0); listen [::]:\($0) ipv6only=on;" }.joined(separator: " ")
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map { "\($0)_temp_path \(own)/\($0);" }.joined(separator: " ")
         try """
@@ -20,6 +21,7 @@ extension Network {
             log_format address '$remote_addr';
             access_log \(own)/access.log address;
             \(temporary)
+            client_max_body_size 0;
             keepalive_timeout 120s;
             keepalive_requests 100000;
             default_type text/plain;
@@ -28,6 +30,13 @@ extension Network {
                 location = / { return 200 "backend \(host.address)\\n"; }
                 location = /big { alias \(folder)/big; }
                 location = /slow { alias \(folder)/big; limit_rate $arg_rate; }
+                location = /take {
+                    client_max_body_size 10m;
+                    proxy_method GET;
+                    proxy_pass_request_body off;
+                    proxy_set_header Content-Length "";
+                    proxy_pass http://\(host.address):\(ports[0])/;
+                }
             }
         }
         """.write(toFile: "\(own)/nginx.conf", atomically: false, encoding: .utf8)
