@@ -2,100 +2,91 @@ import Addresses
 import Balancer
 import Testing
 
-/// Frames that nobody meant, the same ones on every run.
+/// Frames that nobody meant, the same ones on every run: the model says what is for a frontend and dropped.
 extension PacketTests {
     @Suite struct NoiseTests {
-        /// Makes frames of 14 to 1600 bytes out of random bytes, and out of honest frames with some
-        /// bytes changed, cut off or added.
-        struct Noise {
-            var random = SplitMix64(seed: 5)
-            let pool: [UInt8]
-            /// Replies to connections that exist: they are to be hurt as well.
-            var replies: [[UInt8]] = []
-
-            init() {
-                var random = SplitMix64(seed: 6)
-                pool = (0..<8192).map { _ in UInt8.random(in: 0...255, using: &random) }
-            }
-
-            mutating func number(_ range: Range<Int>) -> Int { Int.random(in: range, using: &random) }
-
-            mutating func bytes(_ count: Int) -> [UInt8] {
-                let start = number(0..<8192 - count)
-                return Array(pool[start..<start + count])
-            }
-
-            mutating func honest() -> [UInt8] {
-                let payload = bytes([0, 1, 2, 17, 64, 600, 1400][number(0..<7)])
-                let port = UInt16(number(40000..<40064))
-                let flags = TCP.Flags(rawValue: UInt8(number(0..<256)))
-                switch number(0..<9) {
-                case 0...2: return Packet.request(.tcp, from: port, flags, payload: payload).bytes
-                case 3, 4: return Packet.request(.udp, from: port, payload: payload).bytes
-                case 5: return EchoTests.echo(payload).bytes
-                case 6:
-                    var packet = Packet.request(.tcp, from: port, flags, payload: payload)
-                    packet.options = bytes(4 * number(1..<11))
-                    return packet.bytes
-                default: return replies.isEmpty ? bytes(60) : replies[number(0..<replies.count)]
+        /// Ethernet and IP headers that get a frame as far as they can, to frontends and to the balancer.
+        static let beginnings: [[UInt8]] = {
+            let requests: [Packet] = [
+                .request(.tcp), .request(.udp), .request(.tcp, of: .client6), .request(.udp, of: .client6),
+            ]
+            var beginnings: [[UInt8]] = [[]]
+            for request in requests {
+                let header = request.bytes.count - request.contentBytes.count
+                for length in [14, header - request.destination.octets.count, header, header + 4, header + 8] {
+                    beginnings.append(Array(request.bytes.prefix(length)))
+                }
+                var own = request
+                own.destination = request.isIPv6 ? Place.balancer6.address : Place.balancer.address
+                beginnings.append(Array(own.bytes.prefix(header)))
+                if request.isIPv6 {
+                    own.destination = request.destination
+                    own.extensions = [.hopByHop(Extension.padding), .destination(Extension.padding)]
+                    beginnings.append(Array(own.bytes.prefix(header + 16)))
                 }
             }
+            return beginnings
+        }()
 
-            mutating func next() -> [UInt8] {
-                var frame = honest()
-                switch number(0..<10) {
-                case 0:
-                    frame = bytes(number(14..<1601))
-                case 1, 2:
-                    // Random behind headers that get it as far as they can.
-                    let kept = [14, 20, 24, 34, 38, 54][number(0..<6)]
-                    frame = Array(frame.prefix(kept)) + bytes(number(max(0, 14 - kept)..<1601 - kept))
-                case 3:
-                    frame = Array(frame.prefix(number(14..<frame.count + 1)))
-                case 4:
-                    frame += bytes(number(0..<1601 - min(frame.count, 1600)))
-                case 5:
-                    break
-                default:
-                    for _ in 0..<number(1..<5) {
-                        // Headers are hurt more often than payloads.
-                        let place = number(0..<(number(0..<4) == 0 ? frame.count : min(frame.count, 58)))
-                        frame[place] = UInt8(number(0..<256))
-                    }
-                }
-                return frame
+        static func check(_ frame: [UInt8], _ comparison: Comparison, _ what: String) throws {
+            let (outcome, differences) = try comparison.send(frame)
+            if !differences.isEmpty {
+                Issue.record("\(what): \(hex(frame))\n  \(differences.joined(separator: "\n  "))")
             }
+            if outcome.verdict == .aborted { Issue.record("\(what) was aborted: \(hex(frame))") }
+            if outcome.verdict == .pass, outcome.frame != frame { Issue.record("\(what) was changed: \(hex(frame))") }
         }
 
         @Test(
-            "no frame makes the program fail, and one that goes on to the host is not changed",
+            "noise of any length does not make the program fail, and what goes on to the host is not changed",
             arguments: Build.allCases)
         func noise(build: Build) throws {
-            let bed = try Testbed(build)
-            try bed.serveBoth()
-            var noise = Noise()
-            for port in UInt16(40000)..<40032 {
-                for transport in TransportProtocol.allCases {
-                    let out = try bed.forward(.request(transport, from: port), build.mode)
-                    if build.mode == .snat { noise.replies.append(out.reply(payload: [1, 2, 3]).bytes) }
+            let comparison = try DifferentialTests.comparison(build)
+            var random = SplitMix64(seed: 5)
+            let pool = (0..<8192).map { _ in UInt8.random(in: 0...255, using: &random) }
+            for length in 14...1600 {
+                for beginning in Self.beginnings.shuffled(using: &random).prefix(4) {
+                    let start = Int.random(in: 0..<8192 - length, using: &random)
+                    let frame = Array((beginning + pool[start..<start + length]).prefix(length))
+                    try Self.check(frame, comparison, "\(length) bytes of noise behind \(beginning.count)")
                 }
             }
-            var verdicts: [Verdict: Int] = [:]
-            for number in 0..<20_000 {
-                let frame = noise.next()
-                let out = try bed.send(frame)
-                verdicts[out.verdict, default: 0] += 1
-                if out.verdict == .pass, out.frame != frame { Issue.record("frame \(number) was changed: \(frame)") }
-                if out.verdict == .aborted { Issue.record("frame \(number) was aborted: \(frame)") }
-                // What came with true lengths and valid checksums leaves with such.
-                if out.verdict == .transmit, number % 8 == 0, Packet(frame) != nil, Packet(out.frame) == nil {
-                    Issue.record("frame \(number) left with wrong checksums: \(frame)")
+        }
+
+        @Test("each of the 256 IP protocols is forwarded, refused or goes on to the host", arguments: Build.allCases)
+        func protocols(build: Build) throws {
+            let comparison = try DifferentialTests.comparison(build)
+            for number in UInt8.min...UInt8.max {
+                for target in [
+                    "40.1.1.1", "40.1.1.3", "20.1.1.1", "2001:db8:40::1", "2001:db8:40::3", "2001:db8:20::1",
+                ] {
+                    let destination = IPAddress(target)!
+                    let source = destination.isIPv6 ? Place.client6.address : Place.client.address
+                    for length in [0, 3, 8, 64] {
+                        // Ports, should they be taken for such, are those of a service.
+                        let content = Array(
+                            ([0x9c, 0x40, 0x00, 0x50] + [UInt8](repeating: 0, count: 60)).prefix(length))
+                        var packet = Packet(source: source, destination: destination, content: .other(number, content))
+                        try Self.check(packet.bytes, comparison, "protocol \(number)")
+                        packet.extensions = [.fragment(offset: 0, more: true, identification: 1)]
+                        packet.fragment = 0x2000
+                        try Self.check(packet.bytes, comparison, "protocol \(number), a first fragment")
+                        packet.extensions = [.fragment(offset: 2, more: true, identification: 2)]
+                        packet.fragment = 0x2002
+                        try Self.check(packet.bytes, comparison, "protocol \(number), a later fragment")
+                    }
                 }
             }
-            // All of the ways through the program were gone.
-            for verdict in [Verdict.pass, .drop, .transmit] { #expect(verdicts[verdict] ?? 0 > 1000, "\(verdicts)") }
-            let reasons = try Set(bed.counters().keys)
-            #expect(reasons.isSuperset(of: ["malformed", "fragment", "ip_options", "icmp_echo_answered"]))
+        }
+
+        @Test("a program without IPv6 leaves IPv6 to the host", arguments: Build.allCases)
+        func withoutIPv6(build: Build) throws {
+            let services = ["40.1.1.1:80/tcp", "40.1.1.1:80/udp", "40.1.1.2:*/tcp"].map {
+                "\($0) \(DifferentialTests.backends(Place.backends, $0.contains("*") ? 0 : 8080))"
+            }
+            let comparison = try Comparison(build, ipv6: false, services: services)
+            try DifferentialTests.run(comparison, frames: 2000, seed: 3, services: services)
+            #expect(comparison.ways.keys.allSatisfy { !$0.contains("IPv6") })
         }
     }
 }
