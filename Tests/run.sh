@@ -111,6 +111,13 @@ run_tests() {
     failed=$((failed + broken))
 }
 
+# Its checks count; the figures of so short a run, on a machine that does other things too, do not.
+bench() {
+    local folder
+    folder=$(as_caller "$SWIFT" build --show-bin-path)
+    "$folder/l4lb" bench --short
+}
+
 # What tests and demo could leave, a line for each thing.
 leftovers() {
     local name owner process
@@ -184,6 +191,7 @@ main() {
     # By themselves: these keep all processors busy for long, the others wait for answers.
     run_tests "the packet program" --filter DataplaneTests
     run_tests "the real program among real hosts" --filter EndToEndTests
+    check "the bench, shortly" bench
     check "the demo" "$repository/demo/run.sh" --swift="$SWIFT"
     check "nothing is left behind" nothing_is_left
 

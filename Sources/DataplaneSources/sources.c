@@ -79,6 +79,12 @@ static const unsigned char bpf_l4lb_bpf_c[] = {
 static const unsigned char bpf_clock_bpf_c[] = {
 #embed "../../bpf/clock.bpf.c"
 };
+static const unsigned char bpf_bench_h[] = {
+#embed "../../bpf/bench.h"
+};
+static const unsigned char bpf_bench_bpf_c[] = {
+#embed "../../bpf/bench.bpf.c"
+};
 static const unsigned char linux_types_h[] = {
 #embed "/usr/include/linux/types.h"
 };
@@ -157,6 +163,8 @@ static const struct l4lb_source_file files[] = {
     EMBEDDED("bpf/refuse.h", bpf_refuse_h),
     EMBEDDED("bpf/l4lb.bpf.c", bpf_l4lb_bpf_c),
     EMBEDDED("bpf/clock.bpf.c", bpf_clock_bpf_c),
+    EMBEDDED("bpf/bench.h", bpf_bench_h),
+    EMBEDDED("bpf/bench.bpf.c", bpf_bench_bpf_c),
     EMBEDDED("include/linux/types.h", linux_types_h),
     EMBEDDED("include/linux/posix_types.h", linux_posix_types_h),
     EMBEDDED("include/linux/stddef.h", linux_stddef_h),

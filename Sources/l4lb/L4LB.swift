@@ -13,7 +13,7 @@ struct L4LB: AsyncParsableCommand {
             devices and answers the prompt 'l4lb> '. With standard input that is no terminal it runs the \
             lines one by one and ends at the first that fails. 'l4lb agent --help' shows its flags.
             """,
-        subcommands: [AgentCommand.self, VersionCommand.self], defaultSubcommand: AgentCommand.self)
+        subcommands: [AgentCommand.self, BenchCommand.self, VersionCommand.self], defaultSubcommand: AgentCommand.self)
 
     static func main() async {
         let output = Output()
