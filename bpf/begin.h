@@ -60,16 +60,32 @@ static __always_inline int choose_connection(struct xdp_md *ctx, const struct pa
 	return CHOICE(index, kind_of_mode(svc->mode));
 }
 
-/* Puts a new connection into the flow table. The index of its slot, or a verdict. */
+/* Ends the writing of a new connection's slot. */
+static __always_inline void publish_connection(struct l4lb_flow *slot, __u32 index,
+					       const struct packet *p, __u8 kind, const int family)
+{
+	__u32 backend = slot->backend;
+	struct l4lb_totals *sums = bpf_map_lookup_elem(&totals, &backend);
+
+	slot_publish(slot, slot_word(slot), p->tuple.protocol, kind,
+		     state_with_phase(kind, p->tuple.protocol, seen_from_client(p->tcp_flags)) |
+			 slot_spilled(index, p->hash, family));
+	mark_occupied(index, family);
+	if (sums)
+		__sync_fetch_and_add(&sums->connections, 1);
+}
+
+/*
+ * Claims a slot of the flow table for a new connection and fills it. The slot's index, or a
+ * verdict. In SNAT the slot is still being written: translate_connection goes on with it.
+ */
 static __always_inline int insert_connection(struct xdp_md *ctx, const struct packet *p,
 					     __u32 choice, const int family)
 {
 	__u32 index = CHOICE_BACKEND(choice);
-	__u8 kind = CHOICE_KIND(choice);
 	struct l4lb_backend *backend = bpf_map_lookup_elem(&backends, &index);
 	struct ethernet *eth = packet_ethernet(ctx);
 	void *l3 = packet_l3(ctx, family);
-	struct l4lb_totals *sums;
 	struct l4lb_flow *slot;
 	struct victim v;
 	int reason;
@@ -93,21 +109,28 @@ static __always_inline int insert_connection(struct xdp_md *ctx, const struct pa
 	slot->frontend_port = 0;
 	slot->backend = index;
 	slot->peer = NO_SLOT;
-	if (HAS_SNAT && kind == L4LB_FLOW_SNAT) {
-		reason = snat_allocate(ctx, p, slot, v.index, backend, family);
-		if (reason >= 0) {
-			slot_publish(slot, v.word, 0, 0, 0);
-			return VERDICT(drop(ctx, reason, backend->service));
-		}
-	}
-	slot_publish(slot, v.word, p->tuple.protocol, kind,
-		     state_with_phase(kind, p->tuple.protocol, seen_from_client(p->tcp_flags)) |
-			 slot_spilled(v.index, p->hash, family));
-	mark_occupied(v.index, family);
-	sums = bpf_map_lookup_elem(&totals, &index);
-	if (sums)
-		__sync_fetch_and_add(&sums->connections, 1);
+	if (HAS_DSR && CHOICE_KIND(choice) == L4LB_FLOW_DSR)
+		publish_connection(slot, v.index, p, L4LB_FLOW_DSR, family);
 	return v.index;
+}
+
+/* Finds a SNAT connection's port and its reply slot. The forward slot's index, or a verdict. */
+static __always_inline int translate_connection(struct xdp_md *ctx, const struct packet *p,
+						__u32 slot_index, const int family)
+{
+	struct l4lb_flow *slot = slot_at(slot_index, family);
+	struct l4lb_backend *backend = slot ? backend_of(slot) : 0;
+	int reason;
+
+	if (!p || !slot || !backend)
+		return VERDICT(XDP_ABORTED);
+	reason = snat_allocate(ctx, p, slot, slot_index, backend, family);
+	if (reason >= 0) {
+		slot_publish(slot, slot_word(slot), 0, 0, 0);
+		return VERDICT(drop(ctx, reason, backend->service));
+	}
+	publish_connection(slot, slot_index, p, L4LB_FLOW_SNAT, family);
+	return slot_index;
 }
 
 /* Not inlined, so that each is verified once, whoever calls it. */
@@ -120,6 +143,15 @@ __noinline int connection_insert4(struct xdp_md *ctx, const struct packet *p, __
 {
 	return insert_connection(ctx, p, choice, IPV4);
 }
+
+#if HAS_SNAT
+__noinline int connection_translate4(struct xdp_md *ctx, const struct packet *p, __u32 slot)
+{
+	return translate_connection(ctx, p, slot, IPV4);
+}
+#else
+#define connection_translate4(ctx, p, slot) (slot)
+#endif
 
 #if HAS_IPV6
 __noinline int connection_choose6(struct xdp_md *ctx, const struct packet *p)
@@ -136,16 +168,30 @@ __noinline int connection_insert6(struct xdp_md *ctx, const struct packet *p, __
 #define connection_insert6 connection_insert4
 #endif
 
+#if HAS_IPV6 && HAS_SNAT
+__noinline int connection_translate6(struct xdp_md *ctx, const struct packet *p, __u32 slot)
+{
+	return translate_connection(ctx, p, slot, IPV6);
+}
+#else
+#define connection_translate6 connection_translate4
+#endif
+
 /* The index of a new connection's slot, or a verdict. */
 static __always_inline int connection_begin(struct xdp_md *ctx, const struct packet *p,
 					    const int family)
 {
 	int choice = family == IPV6 ? connection_choose6(ctx, p) : connection_choose4(ctx, p);
+	int slot;
 
 	if (choice < 0)
 		return choice;
-	return family == IPV6 ? connection_insert6(ctx, p, choice)
+	slot = family == IPV6 ? connection_insert6(ctx, p, choice)
 			      : connection_insert4(ctx, p, choice);
+	if (!HAS_SNAT || slot < 0 || CHOICE_KIND(choice) != L4LB_FLOW_SNAT)
+		return slot;
+	return family == IPV6 ? connection_translate6(ctx, p, slot)
+			      : connection_translate4(ctx, p, slot);
 }
 
 #endif

@@ -111,6 +111,13 @@ __noinline int flow_add_state(struct l4lb_flow *slot, __u32 seen, int family)
 	return 0;
 }
 
+static __always_inline struct l4lb_backend *backend_of(const struct l4lb_flow *slot)
+{
+	__u32 index = slot->backend;
+
+	return bpf_map_lookup_elem(&backends, &index);
+}
+
 /* Counters are not atomic: a flow's packets come on one processor (RSS). */
 static __always_inline void flow_account(struct l4lb_flow *slot, __u32 length)
 {

@@ -8,13 +8,6 @@
 #include "fragment.h"
 #include "snat.h"
 
-static __always_inline struct l4lb_backend *backend_of(const struct l4lb_flow *slot)
-{
-	__u32 index = slot->backend;
-
-	return bpf_map_lookup_elem(&backends, &index);
-}
-
 /* 0 where the connection has ended or has to choose a backend anew. */
 static __always_inline int flow_continues(struct l4lb_flow *slot, __u64 word,
 					  const struct l4lb_backend *backend,

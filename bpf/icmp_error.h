@@ -52,18 +52,33 @@ static __always_inline void error_redirect(struct xdp_md *ctx, const struct pack
 	icmp->check = csum_apply(icmp->check, sum);
 }
 
-/* An error about a packet of a known flow, on to the end that sent that packet. */
-static __always_inline int error_forward(struct xdp_md *ctx, struct packet *p,
-					 const struct quote *q, struct l4lb_flow *slot, __u64 word,
-					 const int family)
+/* An error about a packet of a known flow goes on to the end that sent that packet. */
+static __always_inline int error_forward(struct xdp_md *ctx, struct packet *p, const int family)
 {
-	__u32 mac_high = LOAD(__u32, slot->client_mac), device = WORD_DEVICE(word);
-	__u16 mac_low = LOAD(__u16, slot->client_mac + 4);
-	struct l4lb_backend *backend = backend_of(slot);
+	const struct quote quoted = {
+	    .tuple = p->tuple,
+	    .l3 = p->l4 + sizeof(struct icmp),
+	    .l4 = p->other_header,
+	    .end = L3_OFFSET + p->length,
+	    .protocol = p->tuple.protocol,
+	};
+	const struct quote *q = &quoted;
+	struct l4lb_backend *backend;
+	struct l4lb_flow *slot;
 	struct ethernet *eth;
 	struct ends to;
+	__u32 mac_high, device;
+	__u16 mac_low;
+	__u64 word;
 	int verdict;
 
+	slot = quote_flow(ctx, q, &word, family);
+	if (!slot || (WORD_KIND(word) == L4LB_FLOW_DSR ? !HAS_DSR : !HAS_SNAT))
+		return XDP_PASS;
+	mac_high = LOAD(__u32, slot->client_mac);
+	mac_low = LOAD(__u16, slot->client_mac + 4);
+	device = WORD_DEVICE(word);
+	backend = backend_of(slot);
 	if (!backend)
 		return XDP_ABORTED;
 	p->is_error = 1;
@@ -100,6 +115,19 @@ static __always_inline int error_forward(struct xdp_md *ctx, struct packet *p,
 	count(L4LB_EVENT_ICMP_ERROR);
 	return backend->ifindex == config.ifindex ? XDP_TX : bpf_redirect(backend->ifindex, 0);
 }
+
+/* Begins where icmp_receive ends, so that their frames do not add up. */
+__noinline int error_forward4(struct xdp_md *ctx, struct packet *p)
+{
+	return p ? error_forward(ctx, p, IPV4) : XDP_ABORTED;
+}
+
+#if HAS_IPV6
+__noinline int error_forward6(struct xdp_md *ctx, struct packet *p)
+{
+	return p ? error_forward(ctx, p, IPV6) : XDP_ABORTED;
+}
+#endif
 
 #if HAS_DSR
 /*
@@ -211,6 +239,9 @@ static __always_inline int error_unwrap(struct xdp_md *ctx, const struct packet 
 }
 #endif
 
+/* No verdict yet: an error that quotes TCP or UDP, whose place and swapped ends *p has now. */
+#define ABOUT_A_PACKET -1
+
 /*
  * Echo requests to an address that is all ours are answered, errors about our connections passed
  * on; all other ICMP is the host's. p->l4 is where ICMP begins.
@@ -220,8 +251,6 @@ static __always_inline int icmp_receive(struct xdp_md *ctx, struct packet *p, co
 	struct icmp *icmp = packet_at(ctx, p->l4, sizeof(*icmp));
 	void *l3 = packet_l3(ctx, family);
 	struct quote q = {.l3 = p->l4 + sizeof(*icmp), .end = L3_OFFSET + p->length};
-	struct l4lb_flow *slot;
-	__u64 word;
 	int ours;
 
 	if (!l3)
@@ -244,10 +273,9 @@ static __always_inline int icmp_receive(struct xdp_md *ctx, struct packet *p, co
 #endif
 	if ((q.protocol != PROTOCOL_TCP && q.protocol != PROTOCOL_UDP) || !quote_ports(ctx, &q))
 		return XDP_PASS;
-	slot = quote_flow(ctx, &q, &word, family);
-	if (!slot || (WORD_KIND(word) == L4LB_FLOW_DSR ? !HAS_DSR : !HAS_SNAT))
-		return XDP_PASS;
-	return error_forward(ctx, p, &q, slot, word, family);
+	p->tuple = q.tuple;
+	p->other_header = q.l4;
+	return ABOUT_A_PACKET;
 }
 
 __noinline int icmp_receive4(struct xdp_md *ctx, struct packet *p)

@@ -20,7 +20,7 @@ int l4lb(struct xdp_md *ctx)
 	if (eth->type != ETHERTYPE_IPV4) {
 #if HAS_IPV6
 		if (eth->type == ETHERTYPE_IPV6)
-			return receive_ipv6(ctx);
+			return receive_ipv6(ctx, &p);
 #endif
 		return XDP_PASS;
 	}
@@ -33,7 +33,7 @@ int l4lb(struct xdp_md *ctx)
 		   (ip->protocol == PROTOCOL_TCP || ip->protocol == PROTOCOL_UDP)) &&
 	    likely(parse_plain(ctx, &p, ip, end)))
 		return balance(ctx, &p, IPV4, 0);
-	return receive_odd_ipv4(ctx);
+	return receive_odd_ipv4(ctx, &p);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

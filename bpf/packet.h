@@ -117,7 +117,7 @@ struct packet {
 	__be32 id;    /* of a fragment: that of the packet it belongs to, SNAT: the one it leaves with */
 	/* Offsets from the frame's begin. */
 	__u16 l4;
-	__u16 fragment_header; /* IPv6 */
+	__u16 other_header; /* IPv6: the fragment header; ICMP errors: TCP or UDP that they quote */
 	__u8 fragment;	       /* enum fragment */
 	__u8 tcp_flags;
 	__u8 ttl;

@@ -74,7 +74,7 @@ static __always_inline int parse_plain(struct xdp_md *ctx, struct packet *p, str
 	p->length = length;
 	p->id = 0;
 	p->l4 = PLAIN_L4;
-	p->fragment_header = 0;
+	p->other_header = 0;
 	p->fragment = FRAGMENT_NONE;
 	p->ttl = ip->ttl;
 	p->is_error = 0;
@@ -149,7 +149,7 @@ __noinline int parse_ipv4(struct xdp_md *ctx, struct packet *p)
 	p->ttl = ip->ttl;
 	p->l4 = L3_OFFSET + header;
 	p->id = ip->id;
-	p->fragment_header = 0;
+	p->other_header = 0;
 	p->fragment = !(ip->fragment & IPV4_FRAGMENT) ? FRAGMENT_NONE
 		      : ip->fragment & IPV4_OFFSET	  ? FRAGMENT_LATER
 							  : FRAGMENT_FIRST;
@@ -220,7 +220,7 @@ __noinline int ipv6_headers(struct xdp_md *ctx, struct packet *p)
 				if (p->fragment)
 					return L4LB_DROP_IPV6_EXTENSION;
 				p->fragment = field & 0xfff8 ? FRAGMENT_LATER : FRAGMENT_FIRST;
-				p->fragment_header = at;
+				p->other_header = at;
 				p->id = LOAD(__u32, header + 4);
 			}
 			next = header[0];
@@ -254,7 +254,7 @@ static __always_inline int parse_ipv6(struct xdp_md *ctx, struct packet *p)
 	p->ttl = ip->hop_limit;
 	p->l4 = L3_OFFSET + sizeof(*ip);
 	p->id = 0;
-	p->fragment_header = 0;
+	p->other_header = 0;
 	p->fragment = FRAGMENT_NONE;
 	p->tcp_flags = 0;
 	p->is_error = 0;

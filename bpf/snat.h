@@ -77,7 +77,7 @@ static __always_inline __u64 fragment_rewrite(struct xdp_md *ctx, void *l3, cons
 	void *header;
 
 	if (family == IPV6) {
-		header = packet_at(ctx, p->fragment_header, 8);
+		header = packet_at(ctx, p->other_header, 8);
 		if (header)
 			STORE(__u32, header + 4, p->id);
 		return 0;

@@ -94,20 +94,24 @@ struct victim {
 #define VICTIM_CLASS(v) ((__u32)((v)->score >> 32))
 #define VICTIM_OWN_CLASS(v) ((__u32)(v)->score)
 
-/* Improves on *v; 0 where a slot was never used, so that the other set need not be looked at. */
-static __always_inline int look_in_set(struct victim *v, __u32 set_index, const struct tuple *t,
-				       __u32 start, __u32 now, const int family)
+/*
+ * Improves on *v; 0 where a slot was never used, so that the other set need not be looked at. The
+ * loop is kept, and what it reads and writes is volatile: held in registers it would not fit, and
+ * what the compiler saves on the stack is more than the verifier allows.
+ */
+static __always_inline int look_in_set(volatile struct victim *v, __u32 set_index,
+				       const volatile struct tuple *t, __u32 start, __u32 now,
+				       const int family)
 {
 	void *set = set_at(set_index, family);
 
 	if (!set)
 		return 0;
-/* Unrolled, it would need more of the stack than there is. */
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < L4LB_SET_SLOTS; i++) {
 		__u32 place = (start + i) % L4LB_SET_SLOTS;
 		struct l4lb_flow *slot = slot_of(set, place, family);
-		__u64 word = slot_word(slot), busy = word & 1, score, better;
+		__u64 word = slot_word(slot), score;
 		__u64 differs = (LOAD(__u64, &slot->source) ^ t->addresses) |
 				(LOAD(__u32, &slot->source_port) ^ t->ports) |
 				(WORD_PROTOCOL(word) ^ t->protocol);
@@ -118,12 +122,13 @@ static __always_inline int look_in_set(struct victim *v, __u32 set_index, const 
 		score = choose(is_zero(differs), SCORE(SLOT_SAME) + score,
 			       SCORE(score) + (__u32)~slot_idle(slot, now));
 		score = choose(is_zero(WORD_PROTOCOL(word)), SCORE(SLOT_FREE), score);
-		score = choose(busy, SCORE_NONE, score);
-		v->busy |= busy;
-		better = is_less(score, v->score);
-		v->score = choose(better, score, v->score);
-		v->word = choose(better, word, v->word);
-		v->index = choose(better, set_index * L4LB_SET_SLOTS + place, v->index);
+		score = choose(word & 1, SCORE_NONE, score);
+		v->busy |= word & 1;
+		if (score < v->score) {
+			v->score = score;
+			v->word = word;
+			v->index = set_index * L4LB_SET_SLOTS + place;
+		}
 		if (WORD_VERSION(word) == 0)
 			return 0;
 	}
