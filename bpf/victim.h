@@ -107,6 +107,10 @@ static __always_inline int look_in_set(volatile struct victim *v, __u32 set_inde
 
 	if (!set)
 		return 0;
+	/* All lines of the set at once: the loop below would wait for them one after the other. */
+#pragma unroll
+	for (int i = 0; i < L4LB_SET_SLOTS; i++)
+		slot_word(slot_of(set, i, family));
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < L4LB_SET_SLOTS; i++) {
 		__u32 place = (start + i) % L4LB_SET_SLOTS;
