@@ -251,16 +251,23 @@ static __always_inline int icmp_receive(struct xdp_md *ctx, struct packet *p, co
 	struct icmp *icmp = packet_at(ctx, p->l4, sizeof(*icmp));
 	void *l3 = packet_l3(ctx, family);
 	struct quote q = {.l3 = p->l4 + sizeof(*icmp), .end = L3_OFFSET + p->length};
-	int ours;
+	int ours, lies, is_echo;
 
 	if (!l3)
 		return XDP_PASS;
-	ours = address_is_ours(destination_at(l3, family), family);
-	if (!icmp || q.end < q.l3 || !frame_holds(ctx, l3, p->length) ||
-	    (ours && source_is_impossible(l3, family)))
-		return ours ? drop(ctx, L4LB_DROP_MALFORMED, NO_SERVICE) : XDP_PASS;
-	if (icmp->type == (family == IPV6 ? ICMP6_ECHO : ICMP_ECHO) && icmp->code == 0)
-		return ours ? icmp_echo(ctx, l3, icmp, family) : XDP_PASS;
+	lies = !icmp || q.end < q.l3 || !frame_holds(ctx, l3, p->length);
+	is_echo = !lies && icmp->code == 0 &&
+		  icmp->type == (family == IPV6 ? ICMP6_ECHO : ICMP_ECHO);
+	/* The look-up is dear, and errors about connections do without. */
+	if (lies || is_echo || source_is_impossible(l3, family)) {
+		ours = address_is_ours(destination_at(l3, family), family);
+		if (ours && (lies || source_is_impossible(l3, family)))
+			return drop(ctx, L4LB_DROP_MALFORMED, NO_SERVICE);
+		if (lies || (is_echo && !ours))
+			return XDP_PASS;
+		if (is_echo)
+			return icmp_echo(ctx, l3, icmp, family);
+	}
 	if (!is_error(icmp->type, family) || quote_headers(ctx, &q, family) <= 0)
 		return XDP_PASS;
 #if HAS_DSR
