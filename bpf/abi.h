@@ -21,9 +21,7 @@
 #define L4LB_OCCUPANCY_SETS 64
 /* Unconfirmed connections that one processor evicts in a tick before it takes this for a flood. */
 #define L4LB_FLOOD_EVICTIONS 256
-/* Bits of each plane of the filter. */
-#define L4LB_FILTER_BITS 65536
-/* Words of 64 bits of one plane. */
+/* Words of 64 bits of one plane of the filter: places have 16 bits. */
 #define L4LB_FILTER_WORDS 1024
 /* Source ranges over all services. */
 #define L4LB_SOURCE_RANGES_MAX 65536

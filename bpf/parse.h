@@ -12,6 +12,7 @@
 #define IS_ICMP -3
 
 /* IPv4 options (RFC 791). */
+#define OPTIONS_MAX 40 /* bytes: the header has 60 at the most */
 #define OPTION_END 0
 #define OPTION_NOP 1
 #define OPTION_LOOSE_ROUTE 131
@@ -120,19 +121,19 @@ static long option_step(__u32 step, void *data)
 }
 
 /*
- * Looks for options that name a route, which are not followed (RFC 7126 section 4.3). bpf_loop
- * (Linux 5.17), as the verifier would walk 40 bytes in all ways that they can be cut.
+ * Options that name a route are not followed (RFC 7126 section 4.3). bpf_loop (Linux 5.17), as the
+ * verifier would walk 40 bytes in all ways that they can be cut.
  */
 static __always_inline int ipv4_options(struct xdp_md *ctx, __u32 header)
 {
 	struct option_walk w = {ctx, sizeof(struct ipv4), header, GO_ON};
 
 	if (header > sizeof(struct ipv4))
-		bpf_loop(40, option_step, &w, 0);
+		bpf_loop(OPTIONS_MAX, option_step, &w, 0);
 	return w.result;
 }
 
-/* An IPv4 packet of any kind. Later fragments have no ports yet. */
+/* An IPv4 packet of any kind, into a *p of zeros. Later fragments have no ports yet. */
 __noinline int parse_ipv4(struct xdp_md *ctx, struct packet *p)
 {
 	struct ipv4 *ip = packet_l3(ctx, IPV4);
@@ -149,12 +150,9 @@ __noinline int parse_ipv4(struct xdp_md *ctx, struct packet *p)
 	p->ttl = ip->ttl;
 	p->l4 = L3_OFFSET + header;
 	p->id = ip->id;
-	p->other_header = 0;
 	p->fragment = !(ip->fragment & IPV4_FRAGMENT) ? FRAGMENT_NONE
 		      : ip->fragment & IPV4_OFFSET	  ? FRAGMENT_LATER
 							  : FRAGMENT_FIRST;
-	p->tcp_flags = 0;
-	p->is_error = 0;
 	if (ip->version_ihl >> 4 != 4 || header < sizeof(*ip)) {
 		p->l4 = 0;
 		return L4LB_DROP_MALFORMED;
@@ -238,6 +236,7 @@ __noinline int ipv6_headers(struct xdp_md *ctx, struct packet *p)
 	return L4LB_DROP_IPV6_EXTENSION;
 }
 
+/* The same of IPv6. */
 static __always_inline int parse_ipv6(struct xdp_md *ctx, struct packet *p)
 {
 	struct ipv6 *ip = packet_l3(ctx, IPV6);
@@ -254,10 +253,8 @@ static __always_inline int parse_ipv6(struct xdp_md *ctx, struct packet *p)
 	p->ttl = ip->hop_limit;
 	p->l4 = L3_OFFSET + sizeof(*ip);
 	p->id = 0;
-	p->other_header = 0;
 	p->fragment = FRAGMENT_NONE;
 	p->tcp_flags = 0;
-	p->is_error = 0;
 	if ((ip->first & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000)) {
 		p->l4 = 0;
 		return L4LB_DROP_MALFORMED;

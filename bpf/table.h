@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The flow table: sets of eight slots of one cache line each. A flow lies in one of two sets
- * (the second is used when the first has no slot to give), so that an established packet
- * touches one line. Slots are evicted in place; which ones may be is decided in victim.h.
+ * The flow table: sets of eight slots of one cache line each, in IPv6 of two. A flow lies in one of
+ * two sets (the second is used when the first has no slot to give, and counted as spilled), so that
+ * an established packet touches one slot. Slots are evicted in place; which ones may be is decided in victim.h.
  */
 #ifndef L4LB_TABLE_H
 #define L4LB_TABLE_H
