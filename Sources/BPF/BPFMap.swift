@@ -33,10 +33,23 @@ public final class BPFMap: Sendable {
             "the map \(name) holds \(keySize) -> \(valueSize) bytes, not \(key) -> \(value)")
     }
 
+    /// Maps that are not preallocated take their elements from a reserve that the kernel fills in the background (Linux
+    /// 6.1), so that a burst of writes may find it empty: ENOMEM, until a moment later.
+    static func whenThereIsMemory(_ write: () -> Int32) -> Int32 {
+        for _ in 0..<100 {
+            let result = write()
+            guard result == -ENOMEM else { return result }
+            usleep(1000)
+        }
+        return write()
+    }
+
     public func update<Key: BitwiseCopyable, Value: BitwiseCopyable>(_ key: Key, _ value: Value) throws(BPFError) {
         check(Key.self, Value.self)
         let result = unsafe withUnsafePointer(to: key) { key in
-            unsafe withUnsafePointer(to: value) { unsafe bpf_map_update_elem(descriptor.raw, key, $0, UInt64(BPF_ANY)) }
+            unsafe withUnsafePointer(to: value) { value in
+                Self.whenThereIsMemory { unsafe bpf_map_update_elem(descriptor.raw, key, value, UInt64(BPF_ANY)) }
+            }
         }
         guard result == 0 else { throw BPFError("cannot write to the map \(name)", errno: -result) }
     }
@@ -48,8 +61,10 @@ public final class BPFMap: Sendable {
         precondition(
             elements.count * MemoryLayout<Element>.stride == valueSize, "the map \(name) holds \(valueSize) bytes")
         let result = unsafe withUnsafePointer(to: key) { key in
-            unsafe elements.withUnsafeBytes {
-                unsafe bpf_map_update_elem(descriptor.raw, key, $0.baseAddress!, UInt64(BPF_ANY))
+            unsafe elements.withUnsafeBytes { bytes in
+                Self.whenThereIsMemory {
+                    unsafe bpf_map_update_elem(descriptor.raw, key, bytes.baseAddress!, UInt64(BPF_ANY))
+                }
             }
         }
         guard result == 0 else { throw BPFError("cannot write to the map \(name)", errno: -result) }
@@ -63,14 +78,21 @@ public final class BPFMap: Sendable {
         check(Key.self, Value.self)
         precondition(keys.count == values.count)
         guard !keys.isEmpty else { return }
-        var count = UInt32(keys.count)
-        let result = unsafe keys.withUnsafeBytes { keys in
-            unsafe values.withUnsafeBytes {
-                unsafe bpf_map_update_batch(descriptor.raw, keys.baseAddress!, $0.baseAddress!, &count, nil)
+        var written = 0
+        let result = unsafe keys.withUnsafeBytes { keyBytes in
+            unsafe values.withUnsafeBytes { valueBytes in
+                Self.whenThereIsMemory {
+                    var count = UInt32(keys.count - written)
+                    let result = unsafe bpf_map_update_batch(
+                        descriptor.raw, keyBytes.baseAddress! + written * MemoryLayout<Key>.stride,
+                        valueBytes.baseAddress! + written * MemoryLayout<Value>.stride, &count, nil)
+                    written += Int(count)
+                    return result
+                }
             }
         }
         guard result == 0 else {
-            throw BPFError("cannot write to the map \(name) (\(count) of \(keys.count) written)", errno: -result)
+            throw BPFError("cannot write to the map \(name) (\(written) of \(keys.count) written)", errno: -result)
         }
     }
 

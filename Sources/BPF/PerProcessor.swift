@@ -21,8 +21,10 @@ extension BPFMap {
     public func clearPerProcessor<Key: BitwiseCopyable>(_ key: Key) throws(BPFError) {
         let zeros = [UInt64](repeating: 0, count: valueWords(key) * Self.processors)
         let result = unsafe withUnsafePointer(to: key) { key in
-            unsafe zeros.withUnsafeBytes {
-                unsafe bpf_map_update_elem(descriptor.raw, key, $0.baseAddress!, UInt64(BPF_ANY))
+            unsafe zeros.withUnsafeBytes { bytes in
+                Self.whenThereIsMemory {
+                    unsafe bpf_map_update_elem(descriptor.raw, key, bytes.baseAddress!, UInt64(BPF_ANY))
+                }
             }
         }
         guard result == 0 else { throw BPFError("cannot write to the map \(name)", errno: -result) }
