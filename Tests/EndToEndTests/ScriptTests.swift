@@ -90,19 +90,23 @@ extension EndToEnd {
 
         private func script(_ lines: String) async throws -> Finished {
             let host = try Network.current.balancer
+            // Other programs have theirs elsewhere.
+            let temporary = FileManager.default.temporaryDirectory.appendingPathComponent("script-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: false)
+            defer { try? FileManager.default.removeItem(at: temporary) }
             let before = try await leftovers()
-            let finished = try await Program.run(on: host, lines: lines)
+            let finished = try await Program.run(on: host, lines: lines, environment: ["TMPDIR": temporary.path])
             #expect(try await host.xdpProgram() == nil)
             #expect(try await host.processes() == [])
             #expect(try await leftovers() == before)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.path) == [])
             return finished
         }
 
-        /// What might be left: pins, mounts, folders of the compiler.
+        /// What might be left: pins, and the mount that they lie in.
         private func leftovers() async throws -> String {
             try await shell(
-                "ls -d /sys/fs/bpf/*l4lb* \(NSTemporaryDirectory())/l4lb-?????? 2>/dev/null || true; grep -c ' bpf ' /proc/self/mounts || true"
-            )
+                "ls -d /sys/fs/bpf/*l4lb* 2>/dev/null || true; grep -c ' /sys/fs/bpf bpf ' /proc/self/mounts || true")
         }
     }
 }
