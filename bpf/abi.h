@@ -15,12 +15,10 @@
 #define L4LB_MAP_MAX 65536
 /* Network devices of one agent. */
 #define L4LB_MAX_DEVICES 16
-/* Slots of one set of the flow table: a connection may lie in any slot of two sets. */
-#define L4LB_SET_SLOTS 8
-/* Sets whose occupancy bytes share one map value. */
-#define L4LB_OCCUPANCY_SETS 64
-/* Unconfirmed connections that one processor evicts in a tick before it takes this for a flood. */
-#define L4LB_FLOOD_EVICTIONS 256
+/* Entries of one bucket of a flow table's index. */
+#define L4LB_BUCKET_ENTRIES 16
+/* The low bits of an index entry, which tell the slot. Above them lie bits of the flow's hash. */
+#define L4LB_ENTRY_SLOT_BITS 25
 /* Words of 64 bits of one plane of the filter: places have 16 bits. */
 #define L4LB_FILTER_WORDS 1024
 /* Source ranges over all services. */
@@ -88,8 +86,8 @@ struct l4lb_config {
 	__u64 flow_seed6[8];
 	/* Seed of the backend choice, the same on every machine. */
 	__u64 maglev_seed;
-	/* Sets of the flow table less one; the number of sets is a power of two. */
-	__u32 set_mask;
+	/* Connections that a flow table has room for, a power of two from 64 on. */
+	__u32 records;
 	__u32 clock_shift;
 	/* Idle ticks after which a connection has ended, by enum l4lb_phase. */
 	__u32 timeouts[L4LB_PHASE_COUNT];
@@ -248,19 +246,19 @@ enum l4lb_flow_state {
 	L4LB_STATE_PHASE = 3,
 	/* The client has sent more than SYNs. */
 	L4LB_STATE_ACKED = 4,
-	/* The backend has answered with more than a RST. */
+	/* Confirmed: the backend has answered with more than a RST; in DSR, where that is not seen,
+	 * the client has sent several packets over some time. */
 	L4LB_STATE_REPLIED = 8,
 	L4LB_STATE_CLIENT_FIN = 16,
 	L4LB_STATE_BACKEND_FIN = 32,
 	L4LB_STATE_RESET = 64,
-	/* It lies in its second set, as its first one was full: see l4lb_spills. */
-	L4LB_STATE_SPILLED = 128,
 };
 
 /*
- * One direction of a connection, one cache line. A DSR connection has one, a SNAT connection two.
+ * One direction of a connection, one cache line. Connection number r of a flow table has the slots
+ * r (the client's packets) and r + config.records (SNAT: the backend's).
  * The first 8 bytes change by compare-and-swap only. A writer makes version odd, fills the slot
- * and makes it even again; version 0 says that the slot has never been used.
+ * and makes it even again. Who writes in either slot of a connection, or frees it, holds slot r.
  */
 struct l4lb_flow {
 	__u32 version;
@@ -275,7 +273,7 @@ struct l4lb_flow {
 	__u32 stamp; /* tick of the last packet */
 	__u64 packets;
 	__u64 bytes; /* IP total lengths */
-	__u32 peer;  /* slot of the other direction (set * L4LB_SET_SLOTS + slot) */
+	__u32 hash;  /* of source, destination, ports and protocol: where the index names this slot */
 	__u16 backend;
 	/* SNAT: the balancer's port and address. Reply: the client's. */
 	__be16 nat_port;
@@ -290,10 +288,6 @@ struct l4lb_flow {
 };
 
 _Static_assert(sizeof(struct l4lb_flow) == 64, "a slot is one cache line");
-
-struct l4lb_flow_set {
-	struct l4lb_flow slots[L4LB_SET_SLOTS];
-};
 
 /*
  * One direction of an IPv6 connection, in a table of its own: what both families have in common,
@@ -311,8 +305,40 @@ struct l4lb_flow6 {
 
 _Static_assert(sizeof(struct l4lb_flow6) == 128, "a slot is two cache lines");
 
-struct l4lb_flow_set6 {
-	struct l4lb_flow6 slots[L4LB_SET_SLOTS];
+/*
+ * A bucket of the index, one cache line. A flow's bucket is its hash's low bits (flow_index.mask).
+ * An entry is 0, or a slot's number with the hash's top 7 bits above it (of which 0 counts as 1).
+ * Entries change by compare-and-swap only. One that names a slot whose flow is another one is stale
+ * and harmless.
+ */
+struct l4lb_bucket {
+	__u32 entries[L4LB_BUCKET_ENTRIES];
+};
+
+/*
+ * How much of a flow table is in use, written by the agent; one for each family, IPv4 first. The
+ * index grows and shrinks with the number of flows, so that the memory that packets touch stays
+ * small. While the agent moves entries the masks differ: flows are looked for by old_mask, then by
+ * mask, and inserted by mask. Both are read as one word.
+ */
+struct l4lb_flow_index {
+	__u32 mask; /* buckets less one, a power of two less one */
+	__u32 old_mask;
+	__u32 low;   /* the word of the map used where free connections begin */
+	__u32 round; /* counts the times that low has been set */
+};
+
+/* Where one processor looks for room for its next connection; one for each family. */
+struct l4lb_hand {
+	__u32 round; /* flow_index.round when `free` was last set back to `low` */
+	/* Words of the map used, and connections, that are looked at next. */
+	__u32 free;
+	__u32 evict;
+	/* Ticks in which a search was in vain. */
+	__u32 none_free;
+	__u32 none_evictable;
+	/* The tick in which one was long. */
+	__u32 scarce;
 };
 
 /* A packet that comes in fragments: only the first one has ports. */
@@ -330,37 +356,19 @@ struct l4lb_fragment {
 	__u32 protocol;
 };
 
-/* 1 where a set may hold used slots: lets the agent pass over empty sets. */
-struct l4lb_occupancy {
-	__u8 used[L4LB_OCCUPANCY_SETS];
-};
-
-/*
- * For each set, how many flows whose first set it is lie in their second one: at 0 the second need
- * not be looked at. Added to before such a flow is published, taken from after it is gone.
- */
-struct l4lb_spills {
-	/* A byte for each set, the lowest first: atomics have no bytes. */
-	__u32 counts[L4LB_OCCUPANCY_SETS / 4];
-};
-
-/* How many unconfirmed connections this processor has evicted in a tick. */
-struct l4lb_pressure {
-	__u32 tick;
-	__u32 evictions;
-};
-
 /* What connections that are no longer in the flow table have carried, by backend. */
 struct l4lb_totals {
-	__u64 connections; /* begun, those in the table included */
+	__u64 connections;
 	__u64 packets;
 	__u64 bytes;
 	__u64 reply_packets;
 	__u64 reply_bytes;
 	/* The tick in which no SNAT port was found for it. */
 	__u32 ports_used_up;
-	__u32 pad;
+	__u32 pad[5];
 };
+
+_Static_assert(sizeof(struct l4lb_totals) == 64, "a backend's totals are one cache line");
 
 /* ---- drops ---- */
 
@@ -371,7 +379,7 @@ enum l4lb_drop {
 	L4LB_DROP_NO_NEIGHBOUR,
 	/* No SNAT port is free for this backend. */
 	L4LB_DROP_SNAT_PORTS,
-	/* No slot of the flow table may be evicted for a new connection. */
+	/* No connection of the flow table may be evicted for a new one. */
 	L4LB_DROP_FLOW_TABLE_FULL,
 	/* Another processor was just giving the connection's slot to somebody. */
 	L4LB_DROP_FLOW_BUSY,

@@ -9,7 +9,7 @@
 #include "snat.h"
 
 /* 0 where the connection has ended or has to choose a backend anew. */
-static __always_inline int flow_continues(struct l4lb_flow *slot, __u64 word,
+static __always_inline int flow_continues(const struct l4lb_flow *slot, __u32 index, __u64 word,
 					  const struct l4lb_backend *backend,
 					  const struct packet *p, const int family)
 {
@@ -20,7 +20,7 @@ static __always_inline int flow_continues(struct l4lb_flow *slot, __u64 word,
 
 	if (kind == L4LB_FLOW_DSR ? !HAS_DSR : !HAS_SNAT)
 		return 0;
-	if (unlikely(slot->stamp != p->now) && !flow_touch(slot, p->now, family))
+	if (unlikely(slot->stamp != p->now) && !flow_touch(index, p->now, family))
 		return 0;
 	missing = ~state & (kind == L4LB_FLOW_REPLY ? L4LB_STATE_REPLIED : L4LB_STATE_ACKED);
 	if (unlikely(missing || (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)))) {
@@ -28,12 +28,12 @@ static __always_inline int flow_continues(struct l4lb_flow *slot, __u64 word,
 		if (p->fragment == FRAGMENT_LATER)
 			return 1;
 		if (kind == L4LB_FLOW_REPLY) {
-			flow_add_state(slot, seen_from_backend(p->tcp_flags), family);
+			flow_add_state(index, seen_from_backend(p->tcp_flags), family);
 		} else {
 			if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
 			    (state & L4LB_STATE_PHASE) == L4LB_PHASE_CLOSING)
 				return 0;
-			flow_add_state(slot, seen_from_client(p->tcp_flags), family);
+			flow_add_state(index, seen_from_client(p->tcp_flags), family);
 		}
 	}
 	return 1;
@@ -63,7 +63,7 @@ static __always_inline void remember_fragment(struct xdp_md *ctx, struct packet 
 
 /* `backend` is 0 for a backend's reply. */
 static __always_inline int forward(struct xdp_md *ctx, struct packet *p, struct l4lb_flow *slot,
-				   __u64 word, const struct l4lb_backend *backend,
+				   __u32 index, __u64 word, const struct l4lb_backend *backend,
 				   const int family, const int odd)
 {
 	int verdict, ifindex;
@@ -82,7 +82,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *p, struct 
 	eth = packet_ethernet(ctx);
 	if (eth && unlikely(!link_addresses_equal(eth->source, slot->client_mac) ||
 			    WORD_DEVICE(word) != config.device))
-		flow_moved(slot, word, LOAD(__u32, eth->source), LOAD(__u16, eth->source + 4),
+		flow_moved(index, word, LOAD(__u32, eth->source), LOAD(__u16, eth->source + 4),
 			   family);
 	ifindex = backend->ifindex;
 	if (HAS_DSR && (!HAS_SNAT || WORD_KIND(word) == L4LB_FLOW_DSR))
@@ -99,12 +99,14 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *p, struct 
 	return likely(ifindex == config.ifindex) ? XDP_TX : bpf_redirect(ifindex, 0);
 }
 
-/* Where a connection has yet to begin: no verdict, and no slot's index. */
+/* Where a connection has yet to begin: no verdicts, and no slots' numbers. */
 #define NEW_CONNECTION -1
+/* The same where one with the packet's tuple has ended, or has to choose a backend anew. */
+#define CONNECTION_ANEW -2
 
 /*
  * The way of a packet of a connection that exists, or whose slot is known as it has just been
- * begun; else NEW_CONNECTION.
+ * begun; else NEW_CONNECTION or CONNECTION_ANEW.
  */
 static __always_inline int continue_connection(struct xdp_md *ctx, struct packet *p, __u32 index,
 					       const int family, const int odd)
@@ -112,7 +114,7 @@ static __always_inline int continue_connection(struct xdp_md *ctx, struct packet
 	const int is_new = odd && index != NO_SLOT;
 	struct l4lb_backend *backend = 0;
 	struct l4lb_flow *slot;
-	__u64 word;
+	__u64 word = 0;
 
 	if (is_new) {
 		slot = slot_at(index, family);
@@ -121,9 +123,10 @@ static __always_inline int continue_connection(struct xdp_md *ctx, struct packet
 		if (slot && unlikely(!slot_holds(slot, word, &p->tuple)))
 			return drop(ctx, L4LB_DROP_FLOW_BUSY, NO_SERVICE);
 	} else if (odd && family == IPV4) {
-		slot = flow_look_up(&p->tuple, &word, family);
+		index = flow_look_up(&p->tuple, p->hash, &word, family);
+		slot = index == NO_SLOT ? 0 : slot_at(index, family);
 	} else {
-		slot = flow_find(&p->tuple, p->hash, &word, family);
+		slot = flow_find(&p->tuple, p->hash, &word, &index, family);
 	}
 	if (!slot)
 		return NEW_CONNECTION;
@@ -135,9 +138,9 @@ static __always_inline int continue_connection(struct xdp_md *ctx, struct packet
 	}
 	if (!(HAS_SNAT && WORD_KIND(word) == L4LB_FLOW_REPLY))
 		backend = backend_of(slot);
-	if (!is_new && unlikely(!flow_continues(slot, word, backend, p, family)))
-		return NEW_CONNECTION;
-	return forward(ctx, p, slot, word, backend, family, odd);
+	if (!is_new && unlikely(!flow_continues(slot, index, word, backend, p, family)))
+		return CONNECTION_ANEW;
+	return forward(ctx, p, slot, index, word, backend, family, odd);
 }
 
 /* As functions of their own: the entry's frame is small, and each begins where it ends. */
@@ -166,18 +169,21 @@ static __always_inline int connection_continue(struct xdp_md *ctx, struct packet
 static __always_inline int balance(struct xdp_md *ctx, struct packet *p, const int family,
 				   const int odd)
 {
+	struct l4lb_service *svc = 0;
 	int verdict, index;
 
 	p->hash = flow_hash(&p->tuple);
+	if (unlikely((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN))
+		svc = connection_expect(ctx, p, family);
 	verdict = odd ? connection_continue(ctx, p, NO_SLOT, family)
 		      : continue_connection(ctx, p, NO_SLOT, family, 0);
-	if (likely(verdict != NEW_CONNECTION))
+	if (likely(verdict >= 0))
 		return verdict;
-	index = connection_begin(ctx, p, family);
+	index = connection_begin(ctx, p, svc, verdict == CONNECTION_ANEW, family);
 	if (index < 0)
 		return VERDICT(index);
 	verdict = connection_continue(ctx, p, index, family);
-	return verdict == NEW_CONNECTION ? XDP_ABORTED : verdict;
+	return verdict < 0 ? XDP_ABORTED : verdict;
 }
 
 #endif

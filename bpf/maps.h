@@ -88,12 +88,28 @@ struct {
 	__type(value, struct l4lb_device);
 } devices SEC(".maps");
 
+/* The flow tables: see table.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct l4lb_flow_index);
+} flow_index SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct l4lb_hand);
+} hands SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct l4lb_flow_set);
+	__type(value, struct l4lb_flow);
 } flows SEC(".maps");
 
 struct {
@@ -101,23 +117,26 @@ struct {
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct l4lb_occupancy);
-} occupancy SEC(".maps");
+	__type(value, struct l4lb_bucket);
+} buckets SEC(".maps");
 
+/* A bit for each connection: it is in use. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct l4lb_spills);
-} spills SEC(".maps");
+	__type(value, __u64);
+} used SEC(".maps");
 
+/* A bit for each connection: it is confirmed, and rather not evicted. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct l4lb_pressure);
-} pressure SEC(".maps");
+	__type(value, __u64);
+} kept SEC(".maps");
 
 #if HAS_IPV6
 struct {
@@ -125,7 +144,7 @@ struct {
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct l4lb_flow_set6);
+	__type(value, struct l4lb_flow6);
 } flows6 SEC(".maps");
 
 struct {
@@ -133,16 +152,24 @@ struct {
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct l4lb_occupancy);
-} occupancy6 SEC(".maps");
+	__type(value, struct l4lb_bucket);
+} buckets6 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct l4lb_spills);
-} spills6 SEC(".maps");
+	__type(value, __u64);
+} used6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} kept6 SEC(".maps");
 #endif
 
 struct {

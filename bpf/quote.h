@@ -70,7 +70,8 @@ static __always_inline int quote_ports(struct xdp_md *ctx, struct quote *q)
 static __always_inline struct l4lb_flow *quote_flow(struct xdp_md *ctx, const struct quote *q,
 						    __u64 *word, const int family)
 {
-	struct l4lb_flow *slot = flow_look_up(&q->tuple, word, family);
+	__u32 index = flow_look_up(&q->tuple, flow_hash(&q->tuple), word, family);
+	struct l4lb_flow *slot = index == NO_SLOT ? 0 : slot_at(index, family);
 	void *l3;
 
 	if (!slot || family == IPV4)

@@ -65,6 +65,15 @@ static __always_inline int table_backend(const struct l4lb_service *svc, __u32 p
 	return 1;
 }
 
+/* Reads what table_backend will, for the wait's sake alone. */
+static __always_inline void touch_table(const struct l4lb_service *svc, __u32 place)
+{
+	__u32 index;
+
+	if (table_backend(svc, place, &index))
+		barrier_var(index);
+}
+
 /* Whether a client may use a service that has source ranges. */
 static __always_inline int source_allowed(const struct l4lb_service *svc,
 					  const struct l4lb_address *client)

@@ -170,19 +170,20 @@ static __always_inline int to_client(struct xdp_md *ctx, __u32 mac_high, __u16 m
 }
 
 /* The client's packets come from somewhere else now: what goes back follows. */
-static __noinline void flow_moved(struct l4lb_flow *slot, __u64 word, __u32 high, __u32 low,
-				  int family)
+static __noinline void flow_moved(__u32 index, __u64 word, __u32 high, __u32 low, int family)
 {
+	struct l4lb_flow *slot = slot_at(index, family), *peer;
 	__u64 peer_word;
-	struct l4lb_flow *peer;
 
 	USE_FAMILY(family);
+	if (!slot)
+		return;
 	STORE(__u32, slot->client_mac, high);
 	STORE(__u16, slot->client_mac + 4, low);
 	slot_set_device(slot, word);
 	if (WORD_KIND(word) != L4LB_FLOW_SNAT)
 		return;
-	peer = flow_peer(slot, word, &peer_word, family);
+	peer = flow_peer(index, word, &peer_word, family);
 	if (!peer)
 		return;
 	STORE(__u32, peer->client_mac, high);

@@ -3,17 +3,17 @@
 #ifndef L4LB_SNAT_PORT_H
 #define L4LB_SNAT_PORT_H
 
-#include "flow.h"
+#include "record.h"
 
-/* A search for a port that nobody uses towards a backend, and for the reply slot to hold it. */
+/* A search for a port that nobody uses towards a backend. */
 struct port_search {
 	struct tuple reply;
-	struct victim candidate;
-	struct victim best;
 	__u32 hash; /* of the client's tuple: where the search begins */
 	__u32 now;
+	/* The best so far, and the slot that holds its tuple: NO_SLOT, or a connection's that has ended. */
 	__u32 best_ports;
 	__u32 best_class;
+	__u32 best_slot;
 	/* Places in the map snat_addresses. */
 	__u32 address;
 	__u32 best_address;
@@ -44,9 +44,11 @@ static __always_inline __u64 reply_addresses(const struct l4lb_backend *backend,
 /* 1 where the search is over. */
 static __always_inline int try_port(struct port_search *s, __u32 try, __u32 index, const int family)
 {
-	__u32 zero = 0, mixed, place, class;
+	__u32 zero = 0, mixed, place, slot, class = RECORD_FREE;
 	__u32 count = family == IPV6 ? config.snat_address_count6 : config.snat_address_count;
 	__be16(*ports)[65536] = bpf_map_lookup_elem(&snat_ports, &zero);
+	struct l4lb_flow *flow;
+	__u64 word;
 
 	if (!s || !ports)
 		return 1;
@@ -70,23 +72,20 @@ static __always_inline int try_port(struct port_search *s, __u32 try, __u32 inde
 			return 1;
 		s->reply.addresses = reply_addresses(backend, source, family);
 	}
-	find_victim(&s->candidate, &s->reply, flow_hash(&s->reply), s->now, family);
-	if (s->candidate.index == NO_SLOT)
-		return 0;
-	class = VICTIM_CLASS(&s->candidate);
-	if (class == SLOT_SAME) {
-		class = VICTIM_OWN_CLASS(&s->candidate);
-		if (class >= SLOT_UNCONFIRMED)
+	slot = flow_look_up(&s->reply, flow_hash(&s->reply), &word, family);
+	if (slot != NO_SLOT) {
+		flow = slot_at(slot, family);
+		class = flow ? slot_class(flow, word, s->now) : RECORD_KEPT;
+		if (class != RECORD_EXPIRED && class != RECORD_RESTING)
 			return 0; /* the port is in use */
 	}
 	if (class < s->best_class) {
-		s->best = s->candidate;
+		s->best_slot = slot;
 		s->best_class = class;
 		s->best_ports = s->reply.ports;
 		s->best_address = s->address;
 	}
-	/* Where the table is full of unconfirmed flows, no other port will do better. */
-	return s->best_class <= SLOT_EXPIRED || s->best_class == SLOT_UNCONFIRMED;
+	return s->best_class <= RECORD_EXPIRED;
 }
 
 __noinline int try_port4(struct port_search *s, __u32 try, __u32 index)
@@ -125,67 +124,82 @@ static __always_inline void reply_fill(struct l4lb_flow *slot, const struct pack
 	}
 }
 
-/*
- * Gives a forward flow, whose slot is being written, its port and its reply slot: the reply
- * slot's tuple is what makes a port unique per protocol, balancer's address and backend.
- * GO_ON, or the reason for a drop.
- */
-static __always_inline int snat_allocate(struct xdp_md *ctx, const struct packet *p,
-					 struct l4lb_flow *forward, __u32 forward_index,
-					 const struct l4lb_backend *backend, const int family)
+/* The search of a port for the connection of a packet; best_class stays RECORD_KEPT in vain. */
+static __always_inline void search_port(struct port_search *s, const struct packet *p, __u32 index,
+					const struct l4lb_backend *backend, const int family)
 {
-	__be16 port = backend->port ? backend->port : p->tuple.ports >> 16;
-	struct port_search s = {
-	    .reply =
-		{
-		    .addresses = reply_addresses(
-			backend, family == IPV6 ? (const void *)&backend->source6 : &backend->source,
-			family),
-		    .ports = port,
-		    .protocol = p->tuple.protocol,
-		},
-	    .hash = p->hash,
-	    .now = p->now,
-	    .best_class = SLOT_KEPT,
-	};
-	__u32 index = forward->backend;
 	struct l4lb_totals *sums = bpf_map_lookup_elem(&totals, &index);
-	void *l3 = packet_l3(ctx, family);
-	struct l4lb_flow *slot;
-	const void *source;
+	__be16 port = backend->port ? backend->port : p->tuple.ports >> 16;
 
-	if (!sums || !l3)
-		return L4LB_DROP_SNAT_PORTS;
+	s->reply.addresses = reply_addresses(
+	    backend, family == IPV6 ? (const void *)&backend->source6 : &backend->source, family);
+	s->reply.ports = port;
+	s->reply.protocol = p->tuple.protocol;
+	s->hash = p->hash;
+	s->now = p->now;
+	s->best_class = RECORD_KEPT;
+	if (!sums)
+		return;
 	for (int i = 0; i < L4LB_SNAT_TRIES; i++) {
-		if ((family == IPV6 ? try_port6(&s, i, index) : try_port4(&s, i, index)) ||
+		if ((family == IPV6 ? try_port6(s, i, index) : try_port4(s, i, index)) ||
 		    (i >= L4LB_SNAT_TRIES_USED_UP && sums->ports_used_up == p->now))
 			break;
 	}
-	if (s.best_class == SLOT_KEPT) {
+	if (s->best_class == RECORD_KEPT)
 		sums->ports_used_up = p->now;
+}
+
+/*
+ * Gives connection `record`, whose forward slot is being written, its port and its reply slot: the
+ * reply slot's tuple is what makes a port unique per protocol, balancer's address and backend.
+ * GO_ON, or the reason for a drop.
+ */
+static __always_inline int snat_allocate(struct xdp_md *ctx, const struct packet *p,
+					 struct l4lb_flow *forward, __u32 record,
+					 const struct l4lb_backend *backend, const int family)
+{
+	__u32 index = reply_slot(record), hash;
+	void *l3 = packet_l3(ctx, family);
+	struct port_search s = {};
+	struct l4lb_flow *slot;
+	const void *source;
+	__u64 word;
+
+	if (!l3)
 		return L4LB_DROP_SNAT_PORTS;
+	search_port(&s, p, forward->backend, backend, family);
+	if (s.best_class == RECORD_KEPT)
+		return L4LB_DROP_SNAT_PORTS;
+	if (unlikely(s.best_class != RECORD_FREE)) {
+		if (!record_seize(record_of(s.best_slot), p->now, RECORD_RESTING, family))
+			return L4LB_DROP_FLOW_BUSY;
+		record_give_back(record_of(s.best_slot), family);
+		if (s.best_class == RECORD_RESTING)
+			count(L4LB_EVENT_PORT_REUSED_EARLY);
 	}
-	slot = slot_at(s.best.index, family);
+	slot = slot_at(index, family);
 	source = snat_source(backend, s.best_address, family);
-	if (!slot || !source || !slot_claim(slot, s.best.word))
+	word = slot ? slot_word(slot) : 1;
+	if (!slot || !source || (word & 1) || !slot_claim(slot, word))
 		return L4LB_DROP_FLOW_BUSY;
-	if (s.best_class == SLOT_UNCONFIRMED)
-		count_unconfirmed(p->now);
-	if (s.best_class == SLOT_RESTING && VICTIM_CLASS(&s.best) == SLOT_SAME)
-		count(L4LB_EVENT_PORT_REUSED_EARLY);
-	flow_evict(slot, s.best.word, family);
 	s.reply.ports = s.best_ports;
 	s.reply.addresses = reply_addresses(backend, source, family);
-	slot_fill(slot, p, &s.reply, forward->client_mac);
-	slot->peer = forward_index;
+	hash = flow_hash(&s.reply);
+	slot_fill(slot, p, &s.reply, hash, forward->client_mac);
 	slot->backend = forward->backend;
 	reply_fill(slot, p, l3, backend, source, family);
+	if (!index_name(hash, index, record, p->now, family)) {
+		slot_publish(slot, word, 0, 0, 0);
+		return L4LB_DROP_FLOW_TABLE_FULL;
+	}
+	if (unlikely(index_has_twin(hash, index, family))) {
+		index_remove(hash, index, family);
+		slot_publish(slot, word, 0, 0, 0);
+		return L4LB_DROP_FLOW_BUSY;
+	}
 	slot_publish(
-	    slot, s.best.word, p->tuple.protocol, L4LB_FLOW_REPLY,
-	    state_with_phase(L4LB_FLOW_REPLY, p->tuple.protocol, seen_from_client(p->tcp_flags)) |
-		slot_spilled(s.best.index, flow_hash(&s.reply), family));
-	mark_occupied(s.best.index, family);
-	forward->peer = s.best.index;
+	    slot, word, p->tuple.protocol, L4LB_FLOW_REPLY,
+	    state_with_phase(L4LB_FLOW_REPLY, p->tuple.protocol, seen_from_client(p->tcp_flags)));
 	forward->nat_port = s.best_ports >> 16;
 	if (family == IPV6)
 		address_copy(&((struct l4lb_flow6 *)forward)->nat, source);

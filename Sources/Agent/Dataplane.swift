@@ -27,7 +27,7 @@ final class Dataplane {
         clock = Clock(hertz: try jiffies.hertz(since: first))
         self.program = program
         let sizes = MapSizes(mapMax: options.mapMax, connections: options.flowTableSize)
-        config = l4lb_config(options: options, clock: clock, sets: sizes.sets, snatPorts: snatPorts)
+        config = l4lb_config(options: options, clock: clock, records: sizes.records, snatPorts: snatPorts)
         maps = try program.createMaps(sizes, config: config)
         try maps.snatPorts.update(UInt32(0), elements: snatPorts.networkOrder)
         for (place, device) in devices.enumerated() {
@@ -108,11 +108,17 @@ final class Dataplane {
         let offset = { (field: PartialKeyPath<l4lb_totals>) in MemoryLayout<l4lb_totals>.offset(of: field)! }
         for (place, flow) in snapshot.flows where snapshot.isCollectable(flow, at: place) {
             guard let raw = maps.free(place, stamp: flow.stamp) else { continue }
+            if flow.kind != .reply { maps.totals.add(1, Int(raw.backend), offset: offset(\.connections)) }
             let fields: (PartialKeyPath<l4lb_totals>, PartialKeyPath<l4lb_totals>) =
                 flow.kind == .reply ? (\.reply_packets, \.reply_bytes) : (\.packets, \.bytes)
             maps.totals.add(raw.packets, Int(raw.backend), offset: offset(fields.0))
             maps.totals.add(raw.bytes, Int(raw.backend), offset: offset(fields.1))
         }
+    }
+
+    /// To be called after each collection. Waits some milliseconds where an index gets another size.
+    func settle(_ census: FlowCensus) {
+        maps.settle(slots: census.table.slots, slots6: census.table6.slots)
     }
 
     func totals(of indices: some Sequence<UInt16>) -> [UInt16: l4lb_totals] {
@@ -139,12 +145,12 @@ final class Dataplane {
 }
 
 extension l4lb_config {
-    init(options: AgentOptions, clock: Clock, sets: Int, snatPorts: SNATPorts) {
+    init(options: AgentOptions, clock: Clock, records: Int, snatPorts: SNATPorts) {
         self.init()
         var random = SystemRandomNumberGenerator()
         flow_seed = (random.next(), random.next(), random.next(), random.next(), random.next())
         maglev_seed = options.maglevSeed
-        set_mask = UInt32(sets - 1)
+        self.records = UInt32(records)
         clock_shift = clock.shift
         let ticks = { (state: ConnectionState) in options.timeouts.ticks(state, clock: clock) }
         timeouts = (ticks(.syn), ticks(.established), ticks(.closing), ticks(.active))

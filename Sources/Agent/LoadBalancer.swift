@@ -194,12 +194,13 @@ public actor LoadBalancer {
         }
     }
 
-    /// Frees what has ended: slots of connections, then places of backends that have left.
+    /// Frees what has ended: connections, then places of backends that have left.
     private func collect() throws {
         guard isRunning else { return }
         let snapshot = try dataplane.snapshot()
         dataplane.collect(snapshot)
         census = FlowCensus(snapshot)
+        dataplane.settle(census)
         let current = Set(
             state.services.values.flatMap { service in
                 service.backends.map { BackendKey(frontend: service.frontend, backend: $0.endpoint) }

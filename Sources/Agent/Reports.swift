@@ -95,7 +95,9 @@ extension LoadBalancer {
 
         /// One family's flow table.
         public struct TableUse: Sendable {
-            public var slotsUsed, bytes: Int
+            /// Connections in use: what has ended too, until it is collected.
+            public var used: Int
+            public var bytes: Int
         }
 
         public var mode: Mode
@@ -105,8 +107,8 @@ extension LoadBalancer {
         public var services: Int
         public var backends: Int
         public var connections: [Mode: Int]
-        /// Connections that a flow table has room for, and its slots.
-        public var flowTableSize, flowTableSlots: Int
+        /// Connections that a flow table was asked to have room for, and those that it has.
+        public var flowTableSize, flowTablePlaces: Int
         public var flowTable: TableUse
         /// Nil where no service has needed IPv6 yet.
         public var flowTable6: TableUse?
@@ -132,10 +134,10 @@ extension LoadBalancer {
                 .init(device: $0.device, isNative: $0.isNative, programID: $0.program.id)
             },
             services: state.services.count, backends: state.services.values.map(\.backends.count).reduce(0, +),
-            connections: census.connections, flowTableSize: options.flowTableSize, flowTableSlots: sizes.slots,
-            flowTable: .init(slotsUsed: census.slots, bytes: sizes.flowTableBytes),
+            connections: census.connections, flowTableSize: options.flowTableSize, flowTablePlaces: sizes.records,
+            flowTable: .init(used: census.table.records, bytes: sizes.flowTableBytes),
             flowTable6: dataplane.maps.ipv6 == nil
-                ? nil : .init(slotsUsed: census.slots6, bytes: sizes.flowTable6Bytes),
+                ? nil : .init(used: census.table6.records, bytes: sizes.flowTable6Bytes),
             flowTable6Bytes: sizes.flowTable6Bytes,
             snatPorts: snapshot.snatPortUse(ports: dataplane.snatPortCount, sources: options.sources),
             drops: drops, events: events)

@@ -59,11 +59,31 @@ import Synchronization
         }
     }
 
-    /// Sets one byte and orders it before every later read, which a plain store does not.
-    public func exchangeByte(_ index: Int, offset: Int, with value: UInt8) -> UInt8 {
-        precondition(offset >= 0 && offset < MemoryLayout<Element>.stride)
-        return unsafe (address(index) + offset).withMemoryRebound(to: Atomic<UInt8>.self, capacity: 1) {
-            unsafe $0.pointee.exchange(value, ordering: .sequentiallyConsistent)
+    /// Compare-and-swap on 32 bits of an element, at a multiple of 4.
+    public func compareExchange(_ index: Int, offset: Int, expected: UInt32, desired: UInt32) -> Bool {
+        precondition(offset >= 0 && offset % 4 == 0 && offset + 4 <= MemoryLayout<Element>.stride)
+        return unsafe (address(index) + offset).withMemoryRebound(to: Atomic<UInt32>.self, capacity: 1) {
+            unsafe $0.pointee.compareExchange(
+                expected: expected, desired: desired, ordering: .sequentiallyConsistent
+            ).exchanged
+        }
+    }
+
+    /// Stores 64 bits of an element, at a multiple of 8, as one: nobody sees a half of them.
+    public func storeWord(_ value: UInt64, _ index: Int, offset: Int) {
+        precondition(offset >= 0 && offset % 8 == 0 && offset + 8 <= MemoryLayout<Element>.stride)
+        unsafe (address(index) + offset).withMemoryRebound(to: Atomic<UInt64>.self, capacity: 1) {
+            unsafe $0.pointee.store(value, ordering: .sequentiallyConsistent)
+        }
+    }
+}
+
+extension MappedArray<UInt64> {
+    /// Clears bits of a word in which the XDP program sets and clears others.
+    public func clear(_ bits: UInt64, _ index: Int) {
+        precondition(index >= 0 && index < count)
+        unsafe address(index).withMemoryRebound(to: Atomic<UInt64>.self, capacity: 1) {
+            unsafe _ = $0.pointee.bitwiseAnd(~bits, ordering: .sequentiallyConsistent)
         }
     }
 }

@@ -44,10 +44,9 @@ public struct FlowSnapshot: Sendable {
         self.timeouts = timeouts
     }
 
-    /// The slot of the other direction, where the two still belong together.
+    /// The slot of the other direction, where it holds that.
     public func peer(of flow: Flow, at place: FlowPlace) -> Flow? {
         guard flow.kind != .dsr, let peer = flows[FlowPlace(flow.peer, isIPv6: place.isIPv6)],
-            peer.peer == place.slot,
             peer.kind == (flow.kind == .reply ? .snat : .reply)
         else { return nil }
         return peer
@@ -106,13 +105,31 @@ public struct FlowCensus: Equatable, Sendable {
     public var named: Set<UInt16> = []
     /// The balancer's addresses that SNAT slots use.
     public var sources: Set<IPAddress> = []
-    /// Slots that hold something, of the table of each family.
-    public var slots = 0
-    public var slots6 = 0
+    public var table = TableUse()
+    public var table6 = TableUse()
+
+    /// How much of one family's table is in use, by what has ended too.
+    public struct TableUse: Equatable, Sendable {
+        public var slots = 0
+        /// Connections of which either slot is.
+        public var records = 0
+
+        public init(slots: Int = 0, records: Int = 0) {
+            self.slots = slots
+            self.records = records
+        }
+
+        /// `isFirst`: of its connection's slots, the first or only one.
+        fileprivate mutating func add(_ isFirst: Bool) {
+            slots += 1
+            if isFirst { records += 1 }
+        }
+    }
 
     public init(_ snapshot: FlowSnapshot) {
         for (place, flow) in snapshot.flows {
-            if place.isIPv6 { slots6 += 1 } else { slots += 1 }
+            let isFirst = flow.kind != .reply || snapshot.flows[FlowPlace(flow.peer, isIPv6: place.isIPv6)] == nil
+            if place.isIPv6 { table6.add(isFirst) } else { table.add(isFirst) }
             named.insert(flow.backend)
             if let source = flow.translated?.address { sources.insert(source) }
             guard flow.kind != .reply, !snapshot.hasEnded(flow, at: place) else { continue }
@@ -133,6 +150,7 @@ public struct BackendTotals: Sendable {
                 values[flow.backend, default: l4lb_totals()].reply_packets += flow.packets
                 values[flow.backend, default: l4lb_totals()].reply_bytes += flow.bytes
             } else {
+                values[flow.backend, default: l4lb_totals()].connections += 1
                 values[flow.backend, default: l4lb_totals()].packets += flow.packets
                 values[flow.backend, default: l4lb_totals()].bytes += flow.bytes
             }

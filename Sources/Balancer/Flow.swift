@@ -14,7 +14,7 @@ public struct Flow: Sendable {
     public let phase: ConnectionState
     /// Place in the map `backends`.
     public let backend: UInt16
-    /// Place of the other direction's slot.
+    /// Place of the other direction's slot, which a DSR connection leaves free.
     public let peer: UInt32
     /// Ticks of the data plane's clock.
     public let created, stamp: UInt32
@@ -22,19 +22,21 @@ public struct Flow: Sendable {
     /// SNAT: the balancer's end towards the backend.
     public let translated: Endpoint?
 
-    /// Nil for a slot that is free or being written.
-    public init?(_ slot: l4lb_flow) {
+    /// Nil for a slot that is free or being written. `peer`: the slot of the other direction.
+    public init?(_ slot: l4lb_flow, peer: UInt32) {
         self.init(
-            slot, source: Self.v4(slot.source), destination: Self.v4(slot.destination), nat: Self.v4(slot.nat_address))
+            slot, peer: peer, source: Self.v4(slot.source), destination: Self.v4(slot.destination),
+            nat: Self.v4(slot.nat_address))
     }
 
     /// The IPv6 table's form.
-    public init?(_ slot: l4lb_flow6) {
+    public init?(_ slot: l4lb_flow6, peer: UInt32) {
         self.init(
-            slot.flow, source: slot.source.address, destination: slot.destination.address, nat: slot.nat.address)
+            slot.flow, peer: peer, source: slot.source.address, destination: slot.destination.address,
+            nat: slot.nat.address)
     }
 
-    private init?(_ slot: l4lb_flow, source: IPAddress, destination: IPAddress, nat: IPAddress) {
+    private init?(_ slot: l4lb_flow, peer: UInt32, source: IPAddress, destination: IPAddress, nat: IPAddress) {
         guard slot.version & 1 == 0, let transport = TransportProtocol(rawValue: slot.protocol) else { return nil }
         switch UInt32(slot.kind) {
         case L4LB_FLOW_DSR.rawValue: kind = .dsr
@@ -47,7 +49,7 @@ public struct Flow: Sendable {
         self.destination = Endpoint(destination, port: UInt16(networkOrder: slot.destination_port))
         phase = ConnectionState(phase: UInt32(slot.state) & L4LB_STATE_PHASE.rawValue)
         backend = slot.backend
-        peer = slot.peer
+        self.peer = peer
         created = slot.created
         stamp = slot.stamp
         packets = slot.packets
@@ -62,7 +64,7 @@ public struct Flow: Sendable {
 public struct FlowPlace: Hashable, Sendable {
     /// Which table: there is one for each family of the clients.
     public var isIPv6: Bool
-    /// set * L4LB_SET_SLOTS + slot
+    /// Of connection r: r or, for the backend's packets, r + config.records.
     public var slot: UInt32
 
     public init(_ slot: UInt32, isIPv6: Bool = false) {

@@ -1,6 +1,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
+#include <linux/membarrier.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,4 +28,10 @@ static inline int cbpf_get_affinity(unsigned long *mask, unsigned long bytes)
 static inline int cbpf_set_affinity(const unsigned long *mask, unsigned long bytes)
 {
 	return (int)syscall(SYS_sched_setaffinity, 0, bytes, mask);
+}
+
+/* On all processors; a negative number where it fails. */
+static inline int cbpf_membarrier_global(void)
+{
+	return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }

@@ -34,8 +34,14 @@ static const unsigned char bpf_fragment_h[] = {
 static const unsigned char bpf_table_h[] = {
 #embed "../../bpf/table.h"
 };
-static const unsigned char bpf_victim_h[] = {
-#embed "../../bpf/victim.h"
+static const unsigned char bpf_record_h[] = {
+#embed "../../bpf/record.h"
+};
+static const unsigned char bpf_index_h[] = {
+#embed "../../bpf/index.h"
+};
+static const unsigned char bpf_room_h[] = {
+#embed "../../bpf/room.h"
 };
 static const unsigned char bpf_flow_h[] = {
 #embed "../../bpf/flow.h"
@@ -148,7 +154,9 @@ static const struct l4lb_source_file files[] = {
     EMBEDDED("bpf/parse.h", bpf_parse_h),
     EMBEDDED("bpf/fragment.h", bpf_fragment_h),
     EMBEDDED("bpf/table.h", bpf_table_h),
-    EMBEDDED("bpf/victim.h", bpf_victim_h),
+    EMBEDDED("bpf/record.h", bpf_record_h),
+    EMBEDDED("bpf/index.h", bpf_index_h),
+    EMBEDDED("bpf/room.h", bpf_room_h),
     EMBEDDED("bpf/flow.h", bpf_flow_h),
     EMBEDDED("bpf/service.h", bpf_service_h),
     EMBEDDED("bpf/snat.h", bpf_snat_h),

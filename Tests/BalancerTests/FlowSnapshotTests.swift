@@ -11,11 +11,11 @@ import Testing
             client: "10.0.0.1:1000", frontend: "40.1.1.1:80", .udp, phase: L4LB_PHASE_UDP, backend: 7, at: 40,
             created: 3,
             stamp: 9, replyStamp: 8, counts: (1, 2, 3, 4))
-        let (forward, reply) = (try #require(Flow(slots[40]!)), try #require(Flow(slots[41]!)))
+        let (forward, reply) = (try #require(Flow(slots[40]!, peer: 104)), try #require(Flow(slots[104]!, peer: 40)))
         #expect((forward.kind, reply.kind) == (.snat, .reply))
         #expect((forward.source, forward.destination) == ("10.0.0.1:1000", "40.1.1.1:80"))
         #expect((reply.source, reply.destination) == ("20.1.1.10:80", "20.1.1.1:5000"))
-        #expect((forward.transport, forward.phase, forward.backend, forward.peer) == (.udp, .active, 7, 41))
+        #expect((forward.transport, forward.phase, forward.backend, forward.peer) == (.udp, .active, 7, 104))
         #expect((forward.created, forward.stamp, forward.packets, forward.bytes) == (3, 9, 1, 2))
         #expect(forward.translated == "20.1.1.1:5000")
         #expect(reply.translated == nil)
@@ -31,20 +31,20 @@ import Testing
         var slot = l4lb_flow.slot(L4LB_FLOW_DSR, from: "10.0.0.1:1000", to: "40.1.1.1:80")
         for seen in UInt8(0)..<32 {
             slot.state = UInt8(phase) | seen << 2
-            #expect(Flow(slot)?.phase == state)
+            #expect(Flow(slot, peer: 0)?.phase == state)
         }
     }
 
     @Test("slots that are free, being written or unknown hold no flow")
     func unused() {
         let good = l4lb_flow.slot(L4LB_FLOW_DSR, from: "10.0.0.1:1000", to: "40.1.1.1:80")
-        #expect(Flow(good) != nil)
+        #expect(Flow(good, peer: 0) != nil)
         func flow(_ change: (inout l4lb_flow) -> Void) -> Flow? {
             var slot = good
             change(&slot)
-            return Flow(slot)
+            return Flow(slot, peer: 0)
         }
-        #expect(Flow(l4lb_flow()) == nil)
+        #expect(Flow(l4lb_flow(), peer: 0) == nil)
         #expect(flow { $0.version = 3 } == nil)
         #expect(flow { $0.version = .max } == nil)
         #expect(flow { $0.protocol = 0 } == nil)
@@ -91,7 +91,7 @@ import Testing
     @Test("a SNAT connection whose reply slot is gone has had no replies")
     func orphan() throws {
         var slots = l4lb_flow.snat(at: 8, stamp: 0, replyStamp: 0, counts: (1, 40, 1, 40))
-        slots[9] = nil
+        slots[72] = nil
         let connection = try #require(connections(FlowSnapshot(slots, now: 1)).first)
         #expect((connection.replyPackets, connection.replyBytes) == (0, 0))
     }
@@ -132,27 +132,27 @@ import Testing
     func pairs(stamp: UInt32, replyStamp: UInt32) {
         let slots = l4lb_flow.snat(at: 8, stamp: stamp, replyStamp: replyStamp)
         let alive = FlowSnapshot(slots, now: 9000 + 31_000 + 31_999)
-        #expect(!alive.hasEnded(8) && !alive.hasEnded(9))
+        #expect(!alive.hasEnded(8) && !alive.hasEnded(72))
         let ended = FlowSnapshot(slots, now: 9000 + 31_000 + 32_000)
-        #expect(ended.hasEnded(8) && ended.hasEnded(9))
-        #expect(ended.isCollectable(8) && ended.isCollectable(9))
+        #expect(ended.hasEnded(8) && ended.hasEnded(72))
+        #expect(ended.isCollectable(8) && ended.isCollectable(72))
     }
 
     @Test("a slot that now belongs to another connection keeps nobody alive")
     func strangers() {
         var slots = l4lb_flow.snat(at: 8, stamp: 0, replyStamp: 0)
         let now: UInt32 = 100_000
-        // The reply's peer looks back to another slot.
-        slots[9]?.peer = 20
-        slots[9]?.stamp = now
+        // A reply in the place of another connection.
+        slots[73] = slots[72]
+        slots[73]?.stamp = now
         #expect(FlowSnapshot(slots, now: now).hasEnded(8))
-        // Two forward slots that name each other.
-        slots[9] = .slot(L4LB_FLOW_SNAT, from: "10.0.0.2:1", to: "40.1.1.1:80", peer: 8, stamp: now)
+        // A forward slot where a reply belongs.
+        slots[72] = .slot(L4LB_FLOW_SNAT, from: "10.0.0.2:1", to: "40.1.1.1:80", stamp: now)
         #expect(FlowSnapshot(slots, now: now).hasEnded(8))
         // A reply whose forward slot is a DSR connection's now.
         slots = l4lb_flow.snat(at: 8, stamp: 0, replyStamp: 0)
-        slots[8] = .slot(L4LB_FLOW_DSR, from: "10.0.0.2:1", to: "40.1.1.1:80", peer: 9, stamp: now)
-        #expect(FlowSnapshot(slots, now: now).hasEnded(9))
+        slots[8] = .slot(L4LB_FLOW_DSR, from: "10.0.0.2:1", to: "40.1.1.1:80", stamp: now)
+        #expect(FlowSnapshot(slots, now: now).hasEnded(72))
         #expect(!FlowSnapshot(slots, now: now).hasEnded(8))
     }
 
@@ -160,13 +160,13 @@ import Testing
     func portRest() {
         let slots = l4lb_flow.snat(phase: L4LB_PHASE_CLOSING, at: 8, stamp: 1000, replyStamp: 1000)
         let closed = FlowSnapshot(slots, now: 1040)
-        #expect(closed.hasEnded(8) && closed.hasEnded(9))
-        #expect(closed.isCollectable(8) && !closed.isCollectable(9))
+        #expect(closed.hasEnded(8) && closed.hasEnded(72))
+        #expect(closed.isCollectable(8) && !closed.isCollectable(72))
         // The forward slot has been freed meanwhile.
-        let alone = slots.filter { $0.key == 9 }
-        #expect(!FlowSnapshot(alone, now: 1000 + 240).isCollectable(9))
-        #expect(FlowSnapshot(alone, now: 1000 + 241).isCollectable(9))
-        #expect(!FlowSnapshot(alone, now: 990).isCollectable(9), "a stamp from just now may be ahead")
+        let alone = slots.filter { $0.key == 72 }
+        #expect(!FlowSnapshot(alone, now: 1000 + 240).isCollectable(72))
+        #expect(FlowSnapshot(alone, now: 1000 + 241).isCollectable(72))
+        #expect(!FlowSnapshot(alone, now: 990).isCollectable(72), "a stamp from just now may be ahead")
     }
 
     @Test("connections are listed oldest first, then by client")

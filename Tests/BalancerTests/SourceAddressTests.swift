@@ -60,11 +60,11 @@ import Testing
         /// `count` SNAT connections to a backend; some of them ended long ago.
         func connect(_ backend: Endpoint, _ transport: TransportProtocol = .tcp, count: Int, ended: Int = 0) {
             for number in 0..<count + ended {
-                let place = UInt32(slots.count + 8)
+                let place = l4lb_flow.records + UInt32(slots.count + 8)
                 let stamp: UInt32 = number < count ? 100_000 : 0
                 slots[place] = .slot(
                     L4LB_FLOW_REPLY, from: backend, to: Endpoint("20.1.1.1:\(20000 + number)")!, transport,
-                    peer: .max, stamp: stamp, nat: "10.0.0.1:1000")
+                    stamp: stamp, nat: "10.0.0.1:1000")
             }
         }
         connect("20.1.1.10:80", count: 3, ended: 5)

@@ -130,8 +130,8 @@ import Testing
         let status = LoadBalancer.Status(
             mode: .dsr, paths: Paths([.snat, .dsr]), devices: [.init(device: device, isNative: true, programID: 42)],
             services: 1,
-            backends: 2, connections: [.snat: 3, .dsr: 4], flowTableSize: 5, flowTableSlots: 7,
-            flowTable: .init(slotsUsed: 6, bytes: 8), flowTable6: nil, flowTable6Bytes: 16,
+            backends: 2, connections: [.snat: 3, .dsr: 4], flowTableSize: 5, flowTablePlaces: 7,
+            flowTable: .init(used: 6, bytes: 8), flowTable6: nil, flowTable6Bytes: 16,
             snatPorts: [.init(backend: Endpoint("20.1.1.10:80")!, transport: .tcp, inUse: 3, available: 4)],
             drops: Dictionary(uniqueKeysWithValues: DropReason.allCases.map { ($0, 9) }),
             events: Dictionary(uniqueKeysWithValues: EventCounter.allCases.map { ($0, 10) }))
@@ -144,6 +144,7 @@ import Testing
                 "flow_table_ipv6_bytes", "flow_table_ipv6_slots_used", "snat_ports", "drops", "events",
             ]))
         #expect(report["flow_table_bytes"] as? Int == 8)
+        #expect(report["flow_table_size"] as? Int == 5 && report["flow_table_slots"] as? Int == 7)
         #expect(report["flow_table_slots_used"] as? Int == 6)
         #expect(report["flow_table_ipv6_bytes"] is NSNull)
         let ports = try #require((report["snat_ports"] as? [[String: Any]])?.first)

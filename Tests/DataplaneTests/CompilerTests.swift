@@ -20,7 +20,7 @@ extension PacketTests {
         @Test("the verifier takes the program in every configuration, whichever clang of this machine compiles it")
         func everyClang() throws {
             let sizes = MapSizes(mapMax: 64, connections: 64)
-            let config = Programs.config(sets: sizes.sets, portCount: 1)
+            let config = Programs.config(records: sizes.records, portCount: 1)
             for clang in try Self.clangs() {
                 for modes in [[.snat], [.dsr], [.snat, .dsr]] as [Set<Mode>] {
                     for ipv6 in [false, true] {

@@ -29,6 +29,7 @@ struct BenchSession {
             packets.frame = frames.request(flags)
             _ = try driver.send(packets, to: target.program, count: Int(packets.flows))
         }
+        defer { target.settle() }
         guard target.what.mode == .snat else { return }
         // Where each flow's replies go tells the packet that the backend gets.
         var differences: [l4lb_bench_flow] = []
@@ -115,11 +116,12 @@ struct BenchSession {
     /// New connections until nearly each one evicts another.
     private mutating func fill() throws {
         let packets = try traffic(of: .newFlows)
-        let batch = max(target.slots / 4, 1 << 16)
+        let batch = max(target.records / 2, 1 << 16)
         for _ in 0..<24 {
             let before = try target.evictions()
             _ = try driver.send(packets, to: target.program, count: batch, next: nextNew)
             nextNew += UInt64(batch)
+            target.settle()
             if Double(try target.evictions() - before) > 0.95 * Double(batch) { return }
         }
         throw AgentError("bench: the flow table does not get full: give a smaller --flow-table-size")

@@ -9,8 +9,9 @@ final class BenchTarget {
     let what: BenchProgram
     let places: BenchPlaces
     let program: BPFProgram
-    let slots: Int
-    private let maps: DataplaneMaps
+    /// Connections that its flow table has room for.
+    let records: Int
+    let maps: DataplaneMaps
     private let tables: [UInt16: BPFMap]
 
     /// `memory` keeps the tables of services from one target to the next.
@@ -20,7 +21,7 @@ final class BenchTarget {
         let compiled = try PacketProgram(paths: what.paths, clang: clang, maglevSize: options.maglevSize)
         let sizes = MapSizes(mapMax: options.mapMax, connections: options.flowTableSize)
         let ports = try Sysctl.snatPorts(allowed: options.snatPorts)
-        var config = l4lb_config(options: options, clock: clock, sets: sizes.sets, snatPorts: ports)
+        var config = l4lb_config(options: options, clock: clock, records: sizes.records, snatPorts: ports)
         config.ifindex = BenchPlaces.interface
         config.mac = BenchPlaces.ours.octetTuple
         var maps = try compiled.createMaps(sizes, config: config)
@@ -39,9 +40,15 @@ final class BenchTarget {
         var contents = MapContents()
         var tables: [UInt16: BPFMap] = [:]
         try maps.apply(plan.contents.edits(from: contents), to: &contents, tables: &tables)
-        slots = sizes.slots
+        records = sizes.records
         self.maps = maps
         self.tables = tables
+    }
+
+    /// What the agent does within the next second: it makes the flow table fit what it holds. Without it a bench would
+    /// measure a state that passes: an index as small as it is at first, and a search for room where none is left.
+    func settle() {
+        maps.settle(slots: maps.flowTable.slotsInUse(), slots6: maps.ipv6?.flowTable.slotsInUse() ?? 0)
     }
 
     /// Over all reasons.

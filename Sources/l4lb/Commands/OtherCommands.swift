@@ -96,7 +96,7 @@ struct StatusCommand: PromptAction {
     private static let snatPortsShown = 3
 
     private func use(_ table: LoadBalancer.Status.TableUse, _ status: LoadBalancer.Status) -> String {
-        "\(table.slotsUsed) of \(status.flowTableSlots) slots used, \(Units.memory(table.bytes))"
+        "\(table.used) of \(status.flowTablePlaces) connections in use, \(Units.memory(table.bytes))"
     }
 
     private func show(_ status: LoadBalancer.Status, _ output: Output) {
@@ -109,9 +109,7 @@ struct StatusCommand: PromptAction {
         output.line("services     \(status.services) with \(status.backends) backends")
         let connections = Mode.allCases.map { "\(status.connections[$0] ?? 0) \($0.rawValue)" }
         output.line("connections  \(connections.joined(separator: ", "))")
-        output.line(
-            "flow table   \(status.flowTableSize) connections, \(use(status.flowTable, status))"
-        )
+        output.line("flow table   \(use(status.flowTable, status))")
         if let table = status.flowTable6 { output.line("  of IPv6    \(use(table, status))") }
         for (place, ports) in status.snatPorts.prefix(Self.snatPortsShown).enumerated() {
             output.line(

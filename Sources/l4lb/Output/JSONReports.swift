@@ -181,6 +181,7 @@ struct StatusReport: Encodable {
     var connections: Int
     var connectionsByMode: [String: Int]
     var flowTableSize: Int
+    /// Of connections, as are the slots used.
     var flowTableSlots: Int
     var flowTableSlotsUsed: Int
     var flowTableBytes: Int
@@ -208,10 +209,10 @@ struct StatusReport: Encodable {
         connectionsByMode = Dictionary(
             uniqueKeysWithValues: Mode.allCases.map { ($0.rawValue, status.connections[$0] ?? 0) })
         flowTableSize = status.flowTableSize
-        flowTableSlots = status.flowTableSlots
-        flowTableSlotsUsed = status.flowTable.slotsUsed
+        flowTableSlots = status.flowTablePlaces
+        flowTableSlotsUsed = status.flowTable.used
         flowTableBytes = status.flowTable.bytes
-        flowTableIpv6SlotsUsed = status.flowTable6?.slotsUsed
+        flowTableIpv6SlotsUsed = status.flowTable6?.used
         flowTableIpv6Bytes = status.flowTable6?.bytes
         snatPorts = status.snatPorts.map {
             SNATPortEntry(

@@ -43,7 +43,7 @@ enum Programs {
         static let fragment: UInt32 = 120
     }
 
-    static func config(sets: Int, portCount: Int) -> l4lb_config {
+    static func config(records: Int, portCount: Int) -> l4lb_config {
         var config = l4lb_config()
         config.flow_seed = (
             0x9f86_d081_884c_7d65, 0x9a2f_eaa0_c55a_d015, 0xa3bf_4f1b_2b0b_822c, 0xd15d_6c15_b0f0_0a08,
@@ -54,7 +54,7 @@ enum Programs {
             0xb5c0_fbcf_ec4d_3b2f, 0xe9b5_dba5_8189_dbbc, 0x3956_c25b_f348_b538, 0x59f1_11f1_b605_d019
         )
         config.maglev_seed = maglevSeed
-        config.set_mask = UInt32(sets - 1)
+        config.records = UInt32(records)
         config.clock_shift = frozenShift
         config.timeouts = (Ticks.syn, Ticks.established, Ticks.closing, Ticks.udp)
         config.port_rest = Ticks.portRest

@@ -36,7 +36,7 @@ final class Testbed {
     ) throws {
         let compiled = try Programs.program(Paths(build.paths.modes, ipv6: ipv6))
         let sizes = MapSizes(mapMax: 64, connections: connections)
-        config = Programs.config(sets: sizes.sets, portCount: snatPorts.count)
+        config = Programs.config(records: sizes.records, portCount: snatPorts.count)
         configure(&config)
         var maps = try compiled.createMaps(sizes, config: config)
         program = try compiled.load(maps: &maps, config: config)
