@@ -14,6 +14,11 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        // What these two are made of, where it shows.
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // C: the ABI with the XDP program, the libraries' doors, and bpf/ as bytes.
@@ -37,16 +42,31 @@ let package = Package(
                 "Addresses", "Balancer", "BPF", "CDataplane", "DataplaneSources", "Netlink", logging,
             ],
             swiftSettings: strict),
+        .target(
+            name: "API",
+            dependencies: [
+                "Addresses", "Balancer", logging,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "l4lb",
-            dependencies: ["Addresses", "Agent", "Balancer", "Terminal", argumentParser, logging],
+            dependencies: ["Addresses", "Agent", "API", "Balancer", "Terminal", argumentParser, logging],
             swiftSettings: strict),
 
+        .testTarget(
+            name: "APITests", dependencies: ["Addresses", "API", "Balancer"], swiftSettings: strict),
         .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: strict),
         .testTarget(
             name: "BalancerTests", dependencies: ["Addresses", "Balancer", "CDataplane"], swiftSettings: strict),
         .testTarget(
-            name: "CommandTests", dependencies: ["l4lb", "Addresses", "Agent", "Balancer"], swiftSettings: strict),
+            name: "CommandTests", dependencies: ["l4lb", "Addresses", "Agent", "API", "Balancer"],
+            swiftSettings: strict),
         .testTarget(
             name: "DataplaneTests", dependencies: ["Addresses", "Agent", "Balancer", "BPF", "CDataplane"],
             swiftSettings: strict),

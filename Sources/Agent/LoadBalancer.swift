@@ -38,7 +38,7 @@ public actor LoadBalancer {
     private var timer: Task<Void, Never>?
     /// Where samples of drops are read while somebody listens.
     var dropRing: RingBuffer?
-    var isRunning = true
+    public internal(set) var isRunning = true
 
     /// Compiles, loads and attaches; what has been done is undone where a step fails.
     public init(_ options: AgentOptions, environment: [String: String], log: Logger) throws {

@@ -40,8 +40,8 @@ extension LoadBalancer {
         return service
     }
 
-    /// Deletes what belongs to an origin; gives back how many there were.
-    public func deleteAll(origin: Origin = .command) throws -> Int {
+    /// Deletes what belongs to an origin; gives back what there was.
+    public func deleteAll(origin: Origin = .command) throws -> [Service] {
         let before = state
         let own = state.sortedServices.filter { $0.origin == origin }
         do {
@@ -51,7 +51,7 @@ extension LoadBalancer {
             state = before
             throw error
         }
-        return own.count
+        return own
     }
 
     public func services() -> [Service] { state.sortedServices }

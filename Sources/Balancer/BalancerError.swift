@@ -3,6 +3,8 @@ public struct BalancerError: Error, Hashable, CustomStringConvertible {
     public enum Kind: Hashable, Sendable {
         /// The request itself is wrong: exit code 2.
         case usage
+        /// There is nothing of that name: exit code 1.
+        case notFound
         /// The request cannot be carried out: exit code 1.
         case refused
     }
@@ -11,5 +13,6 @@ public struct BalancerError: Error, Hashable, CustomStringConvertible {
     public var description: String
 
     public static func usage(_ text: String) -> Self { .init(kind: .usage, description: text) }
+    public static func notFound(_ text: String) -> Self { .init(kind: .notFound, description: text) }
     public static func refused(_ text: String) -> Self { .init(kind: .refused, description: text) }
 }

@@ -38,7 +38,7 @@ public struct DesiredState: Equatable, Sendable {
 
     public func service(id: UInt16) throws(BalancerError) -> Service {
         guard let service = services[id] else {
-            throw .refused("no service has id \(id): see 'service list'")
+            throw .notFound("no service has id \(id): see 'service list'")
         }
         return service
     }

@@ -178,7 +178,7 @@ import Testing
         let service = try update(&state, request("40.1.1.1:80", id: "9")).service
         #expect(try state.delete(id: 9, origin: .command) == service)
         #expect(state == empty)
-        let missing = BalancerError.refused("no service has id 9: see 'service list'")
+        let missing = BalancerError.notFound("no service has id 9: see 'service list'")
         #expect(throws: missing) { _ = try state.delete(id: 9, origin: .command) }
         #expect(throws: missing) { _ = try state.service(id: 9) }
         #expect(state == empty)

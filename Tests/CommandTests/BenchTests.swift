@@ -1,3 +1,4 @@
+import API
 import Agent
 import Balancer
 import Foundation
@@ -129,7 +130,7 @@ import Testing
 
     @Test("as JSON counters that the machine does not have are null")
     func json() throws {
-        let text = Output.jsonText(BenchJSON(Self.report(counters: false)))
+        let text = JSON.text(BenchJSON(Self.report(counters: false)))
         let whole = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
         #expect(Set(whole.keys) == ["floor_nanoseconds", "rounds", "flow_table_size", "cases"])
         let first = try #require((whole["cases"] as? [[String: Any]])?.first)

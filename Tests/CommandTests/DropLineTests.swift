@@ -1,3 +1,4 @@
+import API
 import Addresses
 import Agent
 import Balancer
@@ -40,12 +41,12 @@ import Testing
     func json() throws {
         let known = DropLine(try Self.drop(reason: 0, service: 1, frame: Self.tcp, known: true), time: Self.time)
         #expect(
-            Output.jsonLine(known)
+            JSON.text(known, .oneLine)
                 == #"{"client":"192.0.2.10:40000","destination":"40.1.1.1:80","device":"eth0","frontend":"40.1.1.1:80/tcp","length":74,"protocol":"tcp","reason":"no_backend","service":1,"time":"2026-11-27T20:45:01.250Z"}"#
         )
         let unknown = DropLine(try Self.drop(reason: 200, service: 0, frame: [], known: false), time: Self.time)
         #expect(
-            Output.jsonLine(unknown)
+            JSON.text(unknown, .oneLine)
                 == #"{"client":null,"destination":null,"device":null,"frontend":null,"length":74,"protocol":null,"reason":"unknown","service":null,"time":"2026-11-27T20:45:01.250Z"}"#
         )
     }

@@ -1,3 +1,4 @@
+import API
 import Agent
 import Balancer
 import Testing
@@ -17,6 +18,9 @@ import Testing
     func codes() {
         #expect(text(BalancerError.usage("u")) == .init(line: "u", code: 2))
         #expect(text(BalancerError.refused("r")) == .init(line: "r", code: 1))
+        #expect(text(BalancerError.notFound("n")) == .init(line: "n", code: 1))
+        #expect(text(APIError(.invalid, "u", mend: "m")) == .init(line: "u: m", code: 2))
+        #expect(text(APIError(.conflict, "r", details: "said")) == .init(line: "r", details: "said", code: 1))
         #expect(text(UsageError(description: "u")) == .init(line: "u", code: 2))
         #expect(text(AgentError("a", details: "said\nclang")) == .init(line: "a", details: "said\nclang", code: 1))
         #expect(text(Foreign(description: "f")) == .init(line: "f", code: 1))
@@ -53,6 +57,9 @@ import Testing
         #expect(
             text(Foreign(description: "cannot load\n0: r1 = r2\n1: exit"))
                 == .init(line: "cannot load", details: "0: r1 = r2\n1: exit", code: 1))
+        #expect(text(BalancerError.notFound("n")) == .init(line: "n", code: 1))
+        #expect(text(APIError(.invalid, "u", mend: "m")) == .init(line: "u: m", code: 2))
+        #expect(text(APIError(.conflict, "r", details: "said")) == .init(line: "r", details: "said", code: 1))
         #expect(text(UsageError(description: "a\u{1b}[31mb\r\n\u{9b}c\u{202e}\u{2028}"))?.line == "a?[31mb???c??")
         #expect(text(Foreign(description: "")) == .init(line: "unknown error", code: 1))
         let long = String(repeating: "x", count: 5000)

@@ -1,3 +1,4 @@
+import API
 import Addresses
 import Foundation
 import Testing
@@ -9,7 +10,7 @@ import Testing
 @Suite struct JSONTests {
     /// What is printed, read again.
     private func object(_ report: some Encodable) throws -> [String: Any] {
-        let object = try JSONSerialization.jsonObject(with: Data(Output.jsonText(report).utf8))
+        let object = try JSONSerialization.jsonObject(with: Data(JSON.text(report).utf8))
         return try #require(object as? [String: Any])
     }
 
@@ -176,9 +177,14 @@ import Testing
 
     @Test("small reports")
     func small() throws {
-        let update = ServiceUpdateReport(result: "created", id: 1, frontend: "f", backends: 2, warnings: ["w"])
-        #expect(try keys(object(update)) == ["result", "id", "frontend", "backends", "warnings"])
-        #expect(Output.jsonText(ModeReport(mode: "dsr")) == "{\n  \"mode\" : \"dsr\"\n}")
-        #expect(try object(DeletedReport(deleted: 3))["deleted"] as? Int == 3)
+        let update = try object(ServiceUpdateReport(.created(service), warnings: ["w"]))
+        #expect(Set(update.keys) == ["result", "id", "frontend", "backends", "warnings"])
+        #expect(update["result"] as? String == "created" && update["backends"] as? Int == 2)
+        #expect(JSON.text(ModeReport(mode: .dsr)) == "{\n  \"mode\" : \"dsr\"\n}")
+        #expect(try object(ModeUpdateReport(mode: .dsr, changed: true))["changed"] as? Bool == true)
+        let deleted = try object(DeletedReport([service]))
+        #expect(deleted["deleted"] as? Int == 1)
+        let entry = try #require((deleted["services"] as? [[String: Any]])?.first)
+        #expect(entry["id"] as? Int == 7 && entry["frontend"] as? String == "40.1.1.1:80/tcp")
     }
 }

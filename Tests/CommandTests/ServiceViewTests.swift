@@ -1,3 +1,4 @@
+import API
 import Addresses
 import Agent
 import Balancer
@@ -7,13 +8,13 @@ import Testing
 
 @Suite struct ServiceViewTests {
     private func state(_ mode: Mode, _ change: (inout Service, inout ServiceCounters) -> Void = { _, _ in })
-        -> LoadBalancer.ServiceState
+        -> ServiceReport
     {
         var service = Service(
             id: 7, frontend: Frontend("40.1.1.1:80")!, backends: [Backend(Endpoint("20.1.1.10:80")!)])
         var counters = ServiceCounters()
         change(&service, &counters)
-        return .init(service: service, mode: mode, counters: counters)
+        return ServiceReport(service, mode: mode, counters: counters)
     }
 
     @Test("a service shows its mode, its limits and what it has carried")

@@ -1,3 +1,4 @@
+import API
 import Agent
 import ArgumentParser
 import Balancer
@@ -47,6 +48,8 @@ struct AgentCommand: ParsableCommand {
     var clang: String?
     @Option(help: "Where the log goes.")
     var logFile: String?
+    @Option(help: "Answer the API at this unix socket. (default: none)")
+    var socket: String?
 
     /// The options as the agent takes them.
     func options() throws -> AgentOptions {
@@ -115,14 +118,17 @@ struct AgentCommand: ParsableCommand {
     /// Runs the agent until its end; the exit code.
     func serve(_ output: Output) async throws -> Int32 {
         let options = try options()
+        let socket = try socketFile()
         let signals = EndSignals()
         let events = EventLog()
         let log = try events.logger(file: logFile)
         let balancer = try LoadBalancer(options, environment: ProcessInfo.processInfo.environment, log: log)
         try await balancer.start()
+        let api = try await answerAPI(at: socket, balancer)
         let loop = PromptLoop(balancer: balancer, events: events, signals: signals)
         if loop.isTerminal { output.note(try await greeting(balancer)) }
         let code = await loop.run()
+        await api?.stop()
         await balancer.stop()
         return code
     }

@@ -1,3 +1,4 @@
+import API
 import Agent
 import ArgumentParser
 import Balancer

@@ -1,4 +1,4 @@
-import Agent
+import API
 import ArgumentParser
 import Balancer
 
@@ -15,12 +15,12 @@ struct ServiceDumpState: PromptAction {
     @OptionGroup var format: FormatOptions
 
     func run(_ context: PromptContext) async throws {
-        let dump = try await context.balancer.dump(id: try ServiceRequest.readID(id))
+        let dump = try await context.balancer.connections(id: try ServiceRequest.readID(id))
         switch format.output {
         case .table:
             let service = dump.service
             context.output.line(
-                "service \(service.id)  \(service.frontend)  mode \(dump.mode.rawValue)  \(service.algorithm.rawValue)  \(dump.connections.count) active connection\(dump.connections.count == 1 ? "" : "s")"
+                "service \(service.id)  \(service.frontend)  mode \(service.mode)  \(service.algorithm)  \(dump.connections.count) active connection\(dump.connections.count == 1 ? "" : "s")"
             )
             context.output.line("")
             if !dump.connections.isEmpty {
@@ -29,11 +29,11 @@ struct ServiceDumpState: PromptAction {
             }
             context.output.table(backends(dump))
         case .json:
-            context.output.json(DumpReport(dump))
+            context.output.json(dump)
         }
     }
 
-    private func connections(_ dump: LoadBalancer.Dump) -> Table {
+    private func connections(_ dump: DumpReport) -> Table {
         var table = Table(columns: [
             .init(title: "PROTO"), .init(title: "CLIENT"), .init(title: "FRONTEND", importance: 3),
             .init(title: "BACKEND"), .init(title: "MODE"), .init(title: "STATE"),
@@ -43,9 +43,11 @@ struct ServiceDumpState: PromptAction {
         ])
         for connection in dump.connections {
             table.rows.append([
-                connection.frontend.transport.description, "\(connection.client)", "\(connection.frontend.endpoint)",
-                "\(connection.backend)", connection.mode.rawValue, connection.state.rawValue,
-                Units.seconds(connection.age), Units.seconds(connection.idle), "\(connection.packets)",
+                connection.protocol, connection.client,
+                // The protocol has a column of its own.
+                String(connection.frontend.prefix { $0 != "/" }), connection.backend, connection.mode,
+                connection.state, Units.seconds(connection.ageSeconds), Units.seconds(connection.idleSeconds),
+                "\(connection.packets)",
                 Units.bytes(connection.bytes), connection.replyPackets.map { "\($0)" } ?? "-",
                 connection.replyBytes.map(Units.bytes) ?? "-",
             ])
@@ -53,7 +55,7 @@ struct ServiceDumpState: PromptAction {
         return table
     }
 
-    private func backends(_ dump: LoadBalancer.Dump) -> Table {
+    private func backends(_ dump: DumpReport) -> Table {
         var table = Table(columns: [
             .init(title: "BACKEND"), .init(title: "WEIGHT", isNumber: true), .init(title: "STATE"),
             .init(title: "ACTIVE", isNumber: true), .init(title: "TOTAL", isNumber: true),
@@ -61,13 +63,11 @@ struct ServiceDumpState: PromptAction {
             .init(title: "REPLIES", isNumber: true, importance: 2),
             .init(title: "REPLY BYTES", isNumber: true, importance: 1),
         ])
-        for report in dump.backends {
-            // Where no reply ever passed here, as in DSR, a zero would be a lie.
-            let hasReplies = report.replyPackets > 0 || dump.mode == .snat
+        for entry in dump.backends {
             table.rows.append([
-                "\(report.backend.endpoint)", "\(report.backend.weight)", report.backend.state.rawValue,
-                "\(report.connections)", "\(report.totalConnections)", "\(report.packets)", Units.bytes(report.bytes),
-                hasReplies ? "\(report.replyPackets)" : "-", hasReplies ? Units.bytes(report.replyBytes) : "-",
+                entry.backend, "\(entry.weight)", entry.state, "\(entry.connections)", "\(entry.totalConnections)",
+                "\(entry.packets)", Units.bytes(entry.bytes), entry.replyPackets.map { "\($0)" } ?? "-",
+                entry.replyBytes.map(Units.bytes) ?? "-",
             ])
         }
         return table

@@ -1,3 +1,4 @@
+import API
 import Agent
 import ArgumentParser
 import Balancer
@@ -32,15 +33,19 @@ struct MonitorDrops: PromptAction {
         let longest = try seconds.map { try number("--seconds", $0, 1...86_400) }
         let rate = try number("--rate", rate, LoadBalancer.dropRates)
         let limit = longest ?? (context.isTerminal ? nil : Self.scriptSeconds)
-        let balancer = context.balancer
+        guard let balancer = context.agent, let signals = context.signals else {
+            throw APIError(
+                .unavailable,
+                "monitor drops: samples are shown at the prompt of the agent itself: 'status' counts drops by reason")
+        }
         let before = try await balancer.dropCount()
         try await balancer.listenToDrops(rate: rate)
         let format = format.output
         var shown = 0
         do {
             if format == .table { context.output.line(DropLine.titles) }
-            shown = try await context.signals.interruptible {
-                try await Self.show(context, format: format, most: most, seconds: limit)
+            shown = try await signals.interruptible {
+                try await Self.show(balancer, context.output, format: format, most: most, seconds: limit)
             }
         } catch {
             try await balancer.stopListening()
@@ -53,14 +58,14 @@ struct MonitorDrops: PromptAction {
 
     /// How many it has shown.
     private static func show(
-        _ context: PromptContext, format: OutputFormat, most: Int?, seconds: Int?
+        _ balancer: LoadBalancer, _ output: Output, format: OutputFormat, most: Int?, seconds: Int?
     ) async throws -> Int {
         let end = seconds.map { ContinuousClock.now + .seconds($0) }
         var shown = 0
         while !Task.isCancelled {
-            for drop in try await context.balancer.takeDrops().prefix((most ?? .max) - shown) {
+            for drop in try await balancer.takeDrops().prefix((most ?? .max) - shown) {
                 let line = DropLine(drop, time: .now)
-                context.output.line(format == .json ? Output.jsonLine(line) : line.text)
+                output.line(format == .json ? JSON.text(line, .oneLine) : line.text)
                 shown += 1
             }
             if shown == most { break }

@@ -1,4 +1,4 @@
-import Agent
+import API
 import ArgumentParser
 import Balancer
 
@@ -14,10 +14,10 @@ struct ModeGet: PromptAction {
     @OptionGroup var format: FormatOptions
 
     func run(_ context: PromptContext) async throws {
-        let mode = await context.balancer.mode
+        let report = try await context.balancer.mode()
         switch format.output {
-        case .table: context.output.line(mode.rawValue)
-        case .json: context.output.json(ModeReport(mode: mode.rawValue))
+        case .table: context.output.line(report.mode.rawValue)
+        case .json: context.output.json(report)
         }
     }
 }
@@ -38,10 +38,10 @@ struct ModeUpdate: PromptAction {
         guard let mode = Mode(rawValue: mode) else {
             throw UsageError(description: "mode update: \(quoted(mode)) is not snat or dsr")
         }
-        let changed = try await context.balancer.updateMode(mode)
+        let report = try await context.balancer.updateMode(mode)
         switch format.output {
-        case .table: context.output.line(changed ? "mode is \(mode.rawValue) now" : "mode is \(mode.rawValue) already")
-        case .json: context.output.json(ModeReport(mode: mode.rawValue))
+        case .table: context.output.line("mode is \(report.mode.rawValue) \(report.changed ? "now" : "already")")
+        case .json: context.output.json(report)
         }
     }
 }
@@ -58,22 +58,19 @@ struct NeighborList: PromptAction {
     @OptionGroup var format: FormatOptions
 
     func run(_ context: PromptContext) async throws {
-        let neighbours = try await context.balancer.neighbours()
+        let report = try await context.balancer.neighbours()
         switch format.output {
         case .table:
             var table = Table(columns: [
                 .init(title: "ADDRESS"), .init(title: "LINK ADDRESS"), .init(title: "DEVICE"),
                 .init(title: "BACKENDS", importance: 1),
             ])
-            table.rows = neighbours.map { neighbour in
-                [
-                    "\(neighbour.address)", neighbour.linkAddress?.description ?? "missing", neighbour.device,
-                    neighbour.backends.map(\.description).joined(separator: ","),
-                ]
+            table.rows = report.neighbors.map { entry in
+                [entry.address, entry.linkAddress ?? "missing", entry.device, entry.backends.joined(separator: ",")]
             }
             context.output.table(table)
         case .json:
-            context.output.json(NeighborListReport(neighbours))
+            context.output.json(report)
         }
     }
 }
@@ -88,41 +85,43 @@ struct StatusCommand: PromptAction {
         let status = try await context.balancer.status()
         switch format.output {
         case .table: show(status, context.output)
-        case .json: context.output.json(StatusReport(status))
+        case .json: context.output.json(status)
         }
     }
 
     /// The backends with the fewest ports left are shown; in JSON there are more.
     private static let snatPortsShown = 3
 
-    private func use(_ table: LoadBalancer.Status.TableUse, _ status: LoadBalancer.Status) -> String {
-        "\(table.used) of \(status.flowTablePlaces) connections in use, \(Units.memory(table.bytes))"
+    private func use(_ slots: Int, _ bytes: Int, _ status: StatusReport) -> String {
+        "\(slots) of \(status.flowTableSlots) connections in use, \(Units.memory(bytes))"
     }
 
-    private func show(_ status: LoadBalancer.Status, _ output: Output) {
-        output.line("mode         \(status.mode.rawValue) (the program carries \(status.paths))")
-        for attached in status.devices {
+    private func show(_ status: StatusReport, _ output: Output) {
+        output.line("mode         \(status.mode) (the program carries \(status.paths.joined(separator: "+")))")
+        for device in status.devices {
             output.line(
-                "device       \(attached.device.name)  \(attached.device.address)  \(attached.isNative ? "native" : "generic") XDP  program id \(attached.programID)"
+                "device       \(device.name)  \(device.linkAddress)  \(device.xdpMode) XDP  program id \(device.programId)"
             )
         }
         output.line("services     \(status.services) with \(status.backends) backends")
-        let connections = Mode.allCases.map { "\(status.connections[$0] ?? 0) \($0.rawValue)" }
+        let connections = Mode.allCases.map { "\(status.connectionsByMode[$0.rawValue] ?? 0) \($0.rawValue)" }
         output.line("connections  \(connections.joined(separator: ", "))")
-        output.line("flow table   \(use(status.flowTable, status))")
-        if let table = status.flowTable6 { output.line("  of IPv6    \(use(table, status))") }
+        output.line("flow table   \(use(status.flowTableSlotsUsed, status.flowTableBytes, status))")
+        if let slots = status.flowTableIpv6SlotsUsed, let bytes = status.flowTableIpv6Bytes {
+            output.line("  of IPv6    \(use(slots, bytes, status))")
+        }
         for (place, ports) in status.snatPorts.prefix(Self.snatPortsShown).enumerated() {
             output.line(
-                "\(place == 0 ? "SNAT ports " : "           ")  \(ports.backend)/\(ports.transport): \(ports.inUse) of \(ports.available) in use"
+                "\(place == 0 ? "SNAT ports " : "           ")  \(ports.backend)/\(ports.protocol): \(ports.inUse) of \(ports.available) in use"
             )
         }
-        let drops = DropReason.allCases.filter { status.drops[$0] ?? 0 > 0 }
+        let drops = DropReason.allCases.map(\.rawValue).filter { status.drops[$0] ?? 0 > 0 }
         output.line("drops        \(drops.isEmpty ? "none" : "")")
-        for reason in drops { output.line("  \(reason.rawValue)  \(status.drops[reason] ?? 0)") }
-        let events = EventCounter.allCases.filter { status.events[$0] ?? 0 > 0 }
+        for reason in drops { output.line("  \(reason)  \(status.drops[reason] ?? 0)") }
+        let events = EventCounter.allCases.map(\.rawValue).filter { status.events[$0] ?? 0 > 0 }
         if !events.isEmpty {
             output.line("events")
-            for event in events { output.line("  \(event.rawValue)  \(status.events[event] ?? 0)") }
+            for event in events { output.line("  \(event)  \(status.events[event] ?? 0)") }
         }
     }
 }

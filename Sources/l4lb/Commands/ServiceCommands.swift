@@ -1,3 +1,4 @@
+import API
 import ArgumentParser
 import Balancer
 
@@ -48,24 +49,14 @@ struct ServiceUpdate: PromptAction {
                 id: id, frontend: frontend, backends: backends, weights: backendWeights, states: states,
                 algorithm: algorithm, affinity: affinity, sourceRanges: sourceRanges,
                 sourceRangesPolicy: sourceRangesPolicy, mode: mode, maxNewConnections: maxNewConnections))
-        let update = try await context.balancer.update(request)
-        let service = update.outcome.service
-        let count = service.backends.count
-        let verb =
-            switch update.outcome {
-            case .created: "created"
-            case .replaced: "replaced"
-            }
+        let report = try await context.balancer.update(request)
         switch format.output {
         case .table:
             context.output.line(
-                "\(verb) service \(service.id): \(service.frontend) with \(count) backend\(count == 1 ? "" : "s")")
-            for warning in update.warnings { context.output.warning(warning) }
-        case .json:
-            context.output.json(
-                ServiceUpdateReport(
-                    result: verb, id: service.id, frontend: service.frontend.description, backends: count,
-                    warnings: update.warnings))
+                "\(report.result.rawValue) service \(report.id): \(report.frontend) with \(report.backends) backend\(report.backends == 1 ? "" : "s")"
+            )
+            for warning in report.warnings { context.output.warning(warning) }
+        case .json: context.output.json(report)
         }
     }
 }
@@ -83,20 +74,20 @@ struct ServiceDelete: PromptAction {
     func run(_ context: PromptContext) async throws {
         switch (id, all) {
         case (let id?, false):
-            let service = try await context.balancer.delete(id: try ServiceRequest.readID(id))
-            report(context, text: "deleted service \(service.id): \(service.frontend)", count: 1)
+            let report = try await context.balancer.delete(id: try ServiceRequest.readID(id))
+            show(report, report.services.map { "deleted service \($0.id): \($0.frontend)" }, context)
         case (nil, true):
-            let count = try await context.balancer.deleteAll()
-            report(context, text: "deleted \(count) service\(count == 1 ? "" : "s")", count: count)
+            let report = try await context.balancer.deleteAll()
+            show(report, ["deleted \(report.deleted) service\(report.deleted == 1 ? "" : "s")"], context)
         default:
             throw UsageError(description: "give either --id=N or --all")
         }
     }
 
-    private func report(_ context: PromptContext, text: String, count: Int) {
+    private func show(_ report: DeletedReport, _ lines: [String], _ context: PromptContext) {
         switch format.output {
-        case .table: context.output.line(text)
-        case .json: context.output.json(DeletedReport(deleted: count))
+        case .table: for line in lines { context.output.line(line) }
+        case .json: context.output.json(report)
         }
     }
 }

@@ -1,4 +1,4 @@
-import Agent
+import API
 import ArgumentParser
 import Balancer
 
@@ -9,14 +9,14 @@ struct ServiceList: PromptAction {
     @OptionGroup var format: FormatOptions
 
     func run(_ context: PromptContext) async throws {
-        let states = try await context.balancer.serviceStates()
+        let list = try await context.balancer.services()
         switch format.output {
-        case .table: context.output.table(Self.table(states))
-        case .json: context.output.json(ServiceListReport(services: states.map(ServiceReport.init)))
+        case .table: context.output.table(Self.table(list.services))
+        case .json: context.output.json(list)
         }
     }
 
-    static func table(_ states: [LoadBalancer.ServiceState]) -> Table {
+    static func table(_ services: [ServiceReport]) -> Table {
         var table = Table(columns: [
             .init(title: "ID", isNumber: true), .init(title: "FRONTEND"), .init(title: "MODE", importance: 3),
             .init(title: "ALGORITHM", importance: 6), .init(title: "BACKENDS", isNumber: true),
@@ -27,16 +27,14 @@ struct ServiceList: PromptAction {
             .init(title: "REPLY BYTES", isNumber: true, importance: 5),
             .init(title: "DROPS", isNumber: true), .init(title: "ORIGIN", importance: 7),
         ])
-        for state in states {
-            let (service, counters) = (state.service, state.counters)
-            let replies = state.replies
+        for service in services {
             table.rows.append([
-                "\(service.id)", "\(service.frontend)", state.mode.rawValue, service.algorithm.rawValue,
+                "\(service.id)", service.frontend, service.mode, service.algorithm,
                 "\(service.backends.count)", "\(service.backends.filter(\.takesConnections).count)",
-                "\(counters.connections)", "\(counters.totalConnections)", "\(counters.packets)",
-                Units.bytes(counters.bytes), replies.map { "\($0.packets)" } ?? "-",
-                replies.map { Units.bytes($0.bytes) } ?? "-", "\(counters.drops.values.reduce(0, +))",
-                service.origin.rawValue,
+                "\(service.connections)", "\(service.totalConnections)", "\(service.packets)",
+                Units.bytes(service.bytes), service.replyPackets.map { "\($0)" } ?? "-",
+                service.replyBytes.map(Units.bytes) ?? "-", "\(service.drops.values.reduce(0, +))",
+                service.origin,
             ])
         }
         return table
@@ -52,53 +50,50 @@ struct ServiceGet: PromptAction {
     @OptionGroup var format: FormatOptions
 
     func run(_ context: PromptContext) async throws {
-        let state = try await context.balancer.serviceState(id: try ServiceRequest.readID(id))
+        let service = try await context.balancer.service(id: try ServiceRequest.readID(id))
         switch format.output {
         case .table:
-            for line in Self.lines(state) { context.output.line(line) }
+            for line in Self.lines(service) { context.output.line(line) }
             var table = Table(columns: [
                 .init(title: "BACKEND"), .init(title: "WEIGHT", isNumber: true), .init(title: "STATE"),
             ])
-            table.rows = state.service.backends.map { ["\($0.endpoint)", "\($0.weight)", $0.state.rawValue] }
+            table.rows = service.backends.map { [$0.backend, "\($0.weight)", $0.state] }
             context.output.table(table)
         case .json:
-            context.output.json(ServiceReport(state))
+            context.output.json(service)
         }
     }
 
-    static func lines(_ state: LoadBalancer.ServiceState) -> [String] {
-        let (service, counters) = (state.service, state.counters)
-        let ranges = service.sourceRanges.map(\.description).joined(separator: ",")
+    static func lines(_ service: ServiceReport) -> [String] {
+        let ranges = service.sourceRanges.joined(separator: ",")
         let sources =
-            switch (ranges.isEmpty, service.sourceRangesPolicy) {
+            switch (ranges.isEmpty, SourceRangesPolicy(rawValue: service.sourceRangesPolicy)) {
             case (true, _): "all"
-            case (false, .allow): ranges
             case (false, .deny): "all but \(ranges)"
+            case (false, _): ranges
+            }
+        let replies =
+            if let packets = service.replyPackets, let bytes = service.replyBytes {
+                "\(packets), \(Units.bytes(bytes))"
+            } else {
+                "-"
             }
         var lines = [
             "service \(service.id)  \(service.frontend)",
-            "mode         \(state.mode.rawValue) (\(service.mode == nil ? "the agent's" : "its own"))",
-            "algorithm    \(service.algorithm.rawValue)",
-            "affinity     \(service.affinity.map { Units.seconds(UInt64($0)) } ?? "none")",
+            "mode         \(service.mode) (\(service.ownMode == nil ? "the agent's" : "its own"))",
+            "algorithm    \(service.algorithm)",
+            "affinity     \(service.affinitySeconds.map { Units.seconds(UInt64($0)) } ?? "none")",
             "sources      \(sources)",
             "limit        \(service.maxNewConnections.map { "\($0) new connections a second" } ?? "none")",
-            "origin       \(service.origin.rawValue)",
-            "connections  \(counters.connections) active, \(counters.totalConnections) in total",
-            "packets      \(counters.packets), \(Units.bytes(counters.bytes))",
-            "replies      \(state.replies.map { "\($0.packets), \(Units.bytes($0.bytes))" } ?? "-")",
-            "drops        \(counters.drops.isEmpty ? "none" : "")",
+            "origin       \(service.origin)",
+            "connections  \(service.connections) active, \(service.totalConnections) in total",
+            "packets      \(service.packets), \(Units.bytes(service.bytes))",
+            "replies      \(replies)",
+            "drops        \(service.drops.isEmpty ? "none" : "")",
         ]
-        for reason in DropReason.allCases {
-            if let count = counters.drops[reason] { lines.append("  \(reason.rawValue)  \(count)") }
+        for reason in DropReason.allCases.map(\.rawValue) {
+            if let count = service.drops[reason] { lines.append("  \(reason)  \(count)") }
         }
         return lines
-    }
-}
-
-extension LoadBalancer.ServiceState {
-    /// Nil where no reply ever passed here, as in DSR: a zero would be a lie.
-    var replies: (packets: UInt64, bytes: UInt64)? {
-        guard mode == .snat || counters.replyPackets > 0 else { return nil }
-        return (counters.replyPackets, counters.replyBytes)
     }
 }

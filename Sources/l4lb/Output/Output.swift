@@ -1,3 +1,4 @@
+import API
 import Agent
 import ArgumentParser
 import Balancer
@@ -35,20 +36,7 @@ struct Output: Sendable {
     }
 
     func json(_ value: some Encodable) {
-        line(Self.jsonText(value))
-    }
-
-    static func jsonText(_ value: some Encodable) -> String { encoded(value, [.prettyPrinted]) }
-
-    /// One line, for what comes one by one.
-    static func jsonLine(_ value: some Encodable) -> String { encoded(value, []) }
-
-    private static func encoded(_ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting) -> String {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = formatting.union([.sortedKeys, .withoutEscapingSlashes])
-        // Reports are made of texts, numbers and nulls, which can always be written.
-        return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+        line(JSON.text(value))
     }
 
     private struct Failure: Encodable {
@@ -74,6 +62,10 @@ struct Output: Sendable {
                 line: printable(error.description), code: error.kind == .usage ? ExitStatus.usage : ExitStatus.failed)
         case let error as AgentError:
             return ErrorText(line: printable(error.description), details: error.details, code: ExitStatus.failed)
+        case let error as APIError:
+            return ErrorText(
+                line: printable(error.line), details: error.details ?? "",
+                code: error.code == .invalid ? ExitStatus.usage : ExitStatus.failed)
         case let error as UsageError:
             return ErrorText(line: printable(error.description), code: ExitStatus.usage)
         default:

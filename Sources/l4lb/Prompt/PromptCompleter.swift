@@ -1,4 +1,4 @@
-import Agent
+import API
 import ArgumentParser
 import Balancer
 import Dispatch
@@ -7,7 +7,7 @@ import Terminal
 
 /// What could stand at the cursor: nouns, verbs, options, their values, ids.
 struct PromptCompleter: Sendable {
-    let balancer: LoadBalancer
+    let balancer: any Balancing
 
     func complete(_ line: String, cursor: Int) -> Completion {
         let typed = String(decoding: line.utf8.prefix(cursor), as: UTF8.self)
@@ -63,7 +63,7 @@ struct PromptCompleter: Sendable {
         let answer = IDs()
         let done = DispatchSemaphore(value: 0)
         Task.detached {
-            let ids = await balancer.services().map(\.id)
+            let ids = (try? await balancer.serviceIDs()) ?? []
             answer.ids.withLock { $0 = ids }
             done.signal()
         }

@@ -1,17 +1,21 @@
+import API
 import Agent
 import ArgumentParser
 import Balancer
 
 /// What a command needs to be carried out.
 struct PromptContext: Sendable {
-    var balancer: LoadBalancer
+    var balancer: any Balancing
+    /// The agent itself where it is in this process: some commands want that.
+    var agent: LoadBalancer?
     var output: Output
-    var signals: EndSignals
+    /// Where the command runs in a process that outlives it.
+    var signals: EndSignals?
     /// Whether somebody sits at the prompt.
     var isTerminal: Bool
 }
 
-/// A command of the prompt.
+/// A command of the prompt, or of the shell towards a running agent.
 protocol PromptAction: ParsableCommand {
     var format: FormatOptions { get }
     func run(_ context: PromptContext) async throws
@@ -44,16 +48,17 @@ struct PromptGrammar: ParsableCommand {
         command.configuration.commandName ?? ""
     }
 
-    /// Reads the words of a line; nil for an empty one.
-    static func parse(_ words: [String]) throws -> (any ParsableCommand)? {
+    /// Reads the words of a line; nil for an empty one. `root`: whose commands they are.
+    static func parse(_ words: [String], of root: any ParsableCommand.Type = Self.self) throws -> (any ParsableCommand)?
+    {
         guard let first = words.first else { return nil }
         if first == "help" {
             let words = words.drop { $0 == "help" }
             try checkNames(Array(words), needsVerb: false)
-            return try parseAsRoot(words + ["--help"])
+            return try root.parseAsRoot(words + ["--help"])
         }
         try checkNames(words, needsVerb: true)
-        return try parseAsRoot(optionalValues(words))
+        return try root.parseAsRoot(optionalValues(words))
     }
 
     /// Says what there is where the noun or the verb is wrong, which the parser does not.
@@ -86,5 +91,6 @@ struct PromptGrammar: ParsableCommand {
 
 struct ExitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "exit", abstract: "End the agent; the program is detached.", aliases: ["quit"])
+        commandName: "exit", abstract: "End the agent, whose program is detached; in 'l4lb shell', the shell alone.",
+        aliases: ["quit"])
 }

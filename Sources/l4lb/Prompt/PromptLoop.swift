@@ -1,3 +1,4 @@
+import API
 import Agent
 import ArgumentParser
 import Dispatch
@@ -8,7 +9,9 @@ import Terminal
 /// it prompts and goes on after an error; elsewhere it stops at the first line that fails.
 struct PromptLoop {
     let isTerminal = isatty(STDIN_FILENO) == 1
-    private let balancer: LoadBalancer
+    private let balancer: any Balancing
+    /// The agent itself where it is in this process.
+    private let agent: LoadBalancer?
     private let events: EventLog
     private let output: Output
     private let editor: LineEditor
@@ -16,8 +19,14 @@ struct PromptLoop {
 
     static let prompt = "l4lb> "
 
+    /// At the agent itself.
     init(balancer: LoadBalancer, events: EventLog, signals: EndSignals) {
+        self.init(LocalAgent(balancer), agent: balancer, events: events, signals: signals)
+    }
+
+    init(_ balancer: any Balancing, agent: LoadBalancer? = nil, events: EventLog, signals: EndSignals) {
         self.balancer = balancer
+        self.agent = agent
         self.signals = signals
         self.events = events
         output = Output(errorsToStandardOutput: isTerminal)
@@ -71,7 +80,8 @@ struct PromptLoop {
                 return .goOn
             }
             try await action.run(
-                PromptContext(balancer: balancer, output: output, signals: signals, isTerminal: isTerminal))
+                PromptContext(
+                    balancer: balancer, agent: agent, output: output, signals: signals, isTerminal: isTerminal))
             return .goOn
         } catch {
             let code = output.failure(error, parser: PromptGrammar.self, asJSON: wantsJSON)

@@ -1,0 +1,80 @@
+import Balancer
+
+/// Why the agent could not do what it was asked: what an error's answer holds.
+public struct APIError: Error, Codable, Hashable, Sendable {
+    public enum Code: String, Codable, Sendable, CaseIterable {
+        /// The request itself is wrong.
+        case invalid
+        case notFound = "not_found"
+        case methodNotAllowed = "method_not_allowed"
+        /// It did not come to its end in time.
+        case tooSlow = "too_slow"
+        /// The state of the balancer or of its host forbids it.
+        case conflict
+        case tooLarge = "too_large"
+        /// It was tried and went wrong.
+        case failed
+        /// The agent is starting or ending.
+        case unavailable
+
+        /// The HTTP status.
+        public var status: Int {
+            switch self {
+            case .invalid: 400
+            case .notFound: 404
+            case .methodNotAllowed: 405
+            case .tooSlow: 408
+            case .conflict: 409
+            case .tooLarge: 413
+            case .failed: 500
+            case .unavailable: 503
+            }
+        }
+    }
+
+    public var code: Code
+    /// One line that names the thing.
+    public var message: String
+    /// What to do about it, where the message does not say that already.
+    public var mend: String?
+    /// Further lines: what clang or the verifier said.
+    public var details: String?
+
+    public init(_ code: Code, _ message: String, mend: String? = nil, details: String? = nil) {
+        self.code = code
+        self.message = message
+        self.mend = mend
+        self.details = details
+    }
+
+    /// The most characters of a message: it may hold what somebody sent.
+    private static let messageLimit = 600
+
+    init(_ error: any Error) {
+        switch error {
+        case let error as APIError: self = error
+        case let error as BalancerError: self.init(Code(error.kind), error.description)
+        default: self.init(.failed, "\(error)")
+        }
+        message = printable(message, limit: Self.messageLimit)
+    }
+
+    /// As a command shows it.
+    public var line: String { mend.map { "\(message): \($0)" } ?? message }
+}
+
+extension APIError.Code {
+    public init(_ kind: BalancerError.Kind) {
+        self =
+            switch kind {
+            case .usage: .invalid
+            case .notFound: .notFound
+            case .refused: .conflict
+            }
+    }
+}
+
+/// `{"error": {…}}`
+struct ErrorReport: Codable {
+    var error: APIError
+}

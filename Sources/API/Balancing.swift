@@ -1,0 +1,26 @@
+import Balancer
+
+/// A load balancer as its commands see it: the agent itself, or one that is reached over its socket.
+/// Each call returns when the packet path has what it says.
+///
+/// Errors are `BalancerError` where the agent is in this process, and `APIError`.
+public protocol Balancing: Sendable {
+    /// Creates the frontend's service, or replaces it as a whole.
+    func update(_ request: ServiceRequest) async throws -> ServiceUpdateReport
+    /// By id.
+    func services() async throws -> ServiceListReport
+    /// For completion: cheaper than the services.
+    func serviceIDs() async throws -> [UInt16]
+    func service(id: UInt16) async throws -> ServiceReport
+    /// The active connections, and each backend's totals.
+    func connections(id: UInt16) async throws -> DumpReport
+    func delete(id: UInt16) async throws -> DeletedReport
+    /// Deletes what commands have made.
+    func deleteAll() async throws -> DeletedReport
+    func neighbours() async throws -> NeighborListReport
+    func mode() async throws -> ModeReport
+    func updateMode(_ mode: Mode) async throws -> ModeUpdateReport
+    func status() async throws -> StatusReport
+    /// Whether packets are balanced.
+    func isReady() async -> Bool
+}

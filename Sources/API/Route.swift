@@ -1,0 +1,63 @@
+import Balancer
+
+/// What a request asks for, read from its method and path.
+enum Route: Hashable {
+    case listServices, postService, deleteServices
+    case getService(UInt16)
+    case putService(UInt16)
+    case deleteService(UInt16)
+    case connections(UInt16)
+    case neighbours
+    case getMode, putMode
+    case status
+    case healthy, ready
+
+    init(method: String, path: String) throws(APIError) {
+        let routes = try Self.routes(path)
+        guard let route = routes.first(where: { $0.method == method })?.route else {
+            throw APIError(
+                .methodNotAllowed, "\(quoted(method)) is not for \(quoted(path))",
+                mend: "use \(Self.methods(routes))")
+        }
+        self = route
+    }
+
+    /// The methods that a path has, as the header Allow lists them.
+    static func allowed(path: String) throws(APIError) -> String { methods(try routes(path)) }
+
+    private static func methods(_ routes: [(method: String, route: Self)]) -> String {
+        routes.map(\.method).joined(separator: ", ")
+    }
+
+    private static func routes(_ path: String) throws(APIError) -> [(method: String, route: Self)] {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
+        switch parts {
+        case ["healthz"]: return [("GET", .healthy)]
+        case ["readyz"]: return [("GET", .ready)]
+        case ["v1", "services"]:
+            return [("GET", .listServices), ("POST", .postService), ("DELETE", .deleteServices)]
+        case ["v1", "neighbors"]: return [("GET", .neighbours)]
+        case ["v1", "mode"]: return [("GET", .getMode), ("PUT", .putMode)]
+        case ["v1", "status"]: return [("GET", .status)]
+        default: break
+        }
+        guard (3...4).contains(parts.count), parts[..<2] == ["v1", "services"],
+            parts.count == 3 || parts[3] == "connections"
+        else {
+            throw APIError(
+                .notFound, "there is no \(quoted(path))",
+                mend: "use /v1/services, /v1/neighbors, /v1/mode, /v1/status, /healthz or /readyz")
+        }
+        let id = try id(parts[2])
+        guard parts.count == 3 else { return [("GET", .connections(id))] }
+        return [("GET", .getService(id)), ("PUT", .putService(id)), ("DELETE", .deleteService(id))]
+    }
+
+    private static func id(_ text: String) throws(APIError) -> UInt16 {
+        do {
+            return try ServiceRequest.readID(text)
+        } catch {
+            throw APIError(.invalid, "the service id \(quoted(text)) is not a number from 1 to 65535")
+        }
+    }
+}

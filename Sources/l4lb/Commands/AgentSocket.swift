@@ -1,0 +1,23 @@
+import API
+import Agent
+
+extension AgentCommand {
+    /// Where the API is to answer: looked at first, so that a path that cannot be used changes nothing.
+    func socketFile() throws -> SocketFile? {
+        guard let socket else { return nil }
+        let file = try SocketFile(socket)
+        try file.prepare()
+        return file
+    }
+
+    /// Answers the API; where that cannot be, the agent ends.
+    func answerAPI(at file: SocketFile?, _ balancer: LoadBalancer) async throws -> APIServer? {
+        guard let file else { return nil }
+        do {
+            return try await APIServer(at: file, of: LocalAgent(balancer))
+        } catch {
+            await balancer.stop()
+            throw error
+        }
+    }
+}

@@ -1,0 +1,112 @@
+import API
+import Agent
+import Balancer
+
+/// The agent of this process, as commands and the API see it.
+struct LocalAgent: Balancing {
+    let balancer: LoadBalancer
+
+    init(_ balancer: LoadBalancer) {
+        self.balancer = balancer
+    }
+
+    func update(_ request: ServiceRequest) async throws -> ServiceUpdateReport {
+        try await asking {
+            let update = try await balancer.update(request)
+            return ServiceUpdateReport(update.outcome, warnings: update.warnings)
+        }
+    }
+
+    func services() async throws -> ServiceListReport {
+        try await asking { ServiceListReport(services: try await balancer.serviceStates().map(ServiceReport.init)) }
+    }
+
+    func serviceIDs() async throws -> [UInt16] { await balancer.services().map(\.id) }
+
+    func service(id: UInt16) async throws -> ServiceReport {
+        try await asking { ServiceReport(try await balancer.serviceState(id: id)) }
+    }
+
+    func connections(id: UInt16) async throws -> DumpReport {
+        try await asking { DumpReport(try await balancer.dump(id: id)) }
+    }
+
+    func delete(id: UInt16) async throws -> DeletedReport {
+        try await asking { DeletedReport([try await balancer.delete(id: id)]) }
+    }
+
+    func deleteAll() async throws -> DeletedReport {
+        try await asking { DeletedReport(try await balancer.deleteAll()) }
+    }
+
+    func neighbours() async throws -> NeighborListReport {
+        try await asking { NeighborListReport(try await balancer.neighbours()) }
+    }
+
+    func mode() async throws -> ModeReport { ModeReport(mode: await balancer.mode) }
+
+    func updateMode(_ mode: Mode) async throws -> ModeUpdateReport {
+        try await asking { ModeUpdateReport(mode: mode, changed: try await balancer.updateMode(mode)) }
+    }
+
+    func status() async throws -> StatusReport {
+        try await asking { StatusReport(try await balancer.status()) }
+    }
+
+    func isReady() async -> Bool { await balancer.isRunning }
+
+    /// The agent's own errors become those that its API knows.
+    private func asking<Report>(_ work: () async throws -> Report) async throws -> Report {
+        do {
+            return try await work()
+        } catch let error as AgentError {
+            let isRunning = await balancer.isRunning
+            throw APIError(
+                isRunning ? .failed : .unavailable, error.description,
+                details: error.details.isEmpty ? nil : error.details)
+        }
+    }
+}
+
+extension ServiceReport {
+    init(_ state: LoadBalancer.ServiceState) {
+        self.init(state.service, mode: state.mode, counters: state.counters)
+    }
+}
+
+extension DumpReport {
+    init(_ dump: LoadBalancer.Dump) {
+        self.init(dump.service, mode: dump.mode, connections: dump.connections, backends: dump.backends)
+    }
+}
+
+extension NeighborListReport {
+    init(_ neighbours: [LoadBalancer.NeighbourReport]) {
+        self.init(
+            neighbors: neighbours.map {
+                Entry(address: $0.address, linkAddress: $0.linkAddress, device: $0.device, backends: $0.backends)
+            })
+    }
+}
+
+extension StatusReport {
+    init(_ status: LoadBalancer.Status) {
+        self.init(
+            mode: status.mode, paths: status.paths,
+            devices: status.devices.map {
+                DeviceEntry(
+                    name: $0.device.name, linkAddress: $0.device.address.description, isNative: $0.isNative,
+                    programID: $0.programID)
+            },
+            services: status.services, backends: status.backends, connections: status.connections,
+            size: status.flowTableSize, slots: status.flowTablePlaces, table: TableUse(status.flowTable),
+            table6: status.flowTable6.map(TableUse.init), snatPorts: status.snatPorts, drops: status.drops,
+            events: status.events)
+    }
+}
+
+extension StatusReport.TableUse {
+    init(_ use: LoadBalancer.Status.TableUse) {
+        self.init(used: use.used, bytes: use.bytes)
+    }
+}

@@ -1,0 +1,40 @@
+import Testing
+
+@testable import API
+
+@Suite struct RouteTests {
+    @Test(
+        "a method and a path are what is asked for",
+        arguments: [
+            ("GET", "/v1/services", Route.listServices), ("POST", "/v1/services", .postService),
+            ("DELETE", "/v1/services", .deleteServices), ("GET", "/v1/services/1", .getService(1)),
+            ("PUT", "/v1/services/65535", .putService(65535)), ("DELETE", "/v1/services/7", .deleteService(7)),
+            ("GET", "/v1/services/7/connections", .connections(7)), ("GET", "/v1/neighbors", .neighbours),
+            ("GET", "/v1/mode", .getMode), ("PUT", "/v1/mode", .putMode), ("GET", "/v1/status", .status),
+            ("GET", "/healthz", .healthy), ("GET", "/readyz", .ready),
+        ])
+    func known(method: String, path: String, route: Route) throws {
+        #expect(try Route(method: method, path: path) == route)
+    }
+
+    @Test(
+        "what is not there, not allowed or no id is said",
+        arguments: [
+            ("GET", "/", APIError.Code.notFound), ("GET", "", .notFound), ("GET", "v1/mode", .notFound),
+            ("GET", "/v1", .notFound), ("GET", "/v1/services/", .invalid), ("GET", "/v1/services/1/", .notFound),
+            ("GET", "/v1/services/1/connections/2", .notFound), ("GET", "/v2/services", .notFound),
+            ("GET", "//v1/services", .notFound), ("GET", "/v1/services/0", .invalid),
+            ("GET", "/v1/services/65536", .invalid), ("GET", "/v1/services/-1", .invalid),
+            ("GET", "/v1/services/x/connections", .invalid), ("GET", "/v1/services/%31", .invalid),
+            ("POST", "/v1/mode", .methodNotAllowed), ("HEAD", "/v1/status", .methodNotAllowed),
+            ("get", "/v1/status", .methodNotAllowed), ("PATCH", "/v1/services/1", .methodNotAllowed),
+            ("DELETE", "/v1/services/1/connections", .methodNotAllowed),
+        ])
+    func unknown(method: String, path: String, code: APIError.Code) throws {
+        let error = try #require(throws: APIError.self) { _ = try Route(method: method, path: path) }
+        #expect(error.code == code)
+        if code == .methodNotAllowed {
+            #expect(error.mend == "use \(try Route.allowed(path: path))")
+        }
+    }
+}
