@@ -1,3 +1,4 @@
+import API
 import ArgumentParser
 import Foundation
 
@@ -11,22 +12,29 @@ struct L4LB: AsyncParsableCommand {
         discussion: """
             Without a subcommand it is the agent: it compiles the packet program, attaches it to the \
             devices and answers the prompt 'l4lb> '. With standard input that is no terminal it runs the \
-            lines one by one and ends at the first that fails. 'l4lb agent --help' shows its flags.
+            lines one by one and ends at the first that fails. 'l4lb agent --help' shows its flags. The commands \
+            of the prompt are also subcommands, for an agent that answers at --socket=PATH (default: \
+            \(SocketFile.defaultPath)).
             """,
-        subcommands: [AgentCommand.self, BenchCommand.self, VersionCommand.self], defaultSubcommand: AgentCommand.self)
+        subcommands: [
+            AgentCommand.self, ShellCommand.self, ServiceCommands.self, ModeCommands.self, NeighborCommands.self,
+            StatusCommand.self, MonitorCommands.self, BenchCommand.self, VersionCommand.self,
+        ], defaultSubcommand: AgentCommand.self)
 
     static func main() async {
         let output = Output()
         let words = Array(CommandLine.arguments.dropFirst())
         do {
-            if let noun = words.first, PromptGrammar.verbs(of: noun) != nil, noun != "version" {
-                throw UsageError(
-                    description:
-                        "'\(noun)' is a command of the prompt: start the agent, l4lb --device=NAME, and type it there")
+            if let command = try RemoteCommand(words) {
+                try await command.run(output)
+                return
             }
             var command = try parseAsRoot(words)
             if let agent = command as? AgentCommand {
                 Foundation.exit(try await agent.serve(output))
+            }
+            if let shell = command as? ShellCommand {
+                Foundation.exit(try await shell.serve())
             }
             try command.run()
         } catch {
