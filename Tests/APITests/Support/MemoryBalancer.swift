@@ -11,6 +11,14 @@ actor MemoryBalancer: Balancing {
     private var ready = true
 
     func fail(with error: APIError?) { failure = error }
+
+    /// A service of a file, which commands may not change, with backends that SNAT does not reach.
+    func addForeign() throws {
+        try state.setMode(.dsr)
+        let texts = ServiceRequest.Texts(id: "7", frontend: "40.1.1.7:80", backends: "[2001:db8::1]:80")
+        _ = try state.update(ServiceRequest(texts), origin: .file)
+    }
+
     func setReady(_ ready: Bool) { self.ready = ready }
 
     func update(_ request: ServiceRequest) throws -> ServiceUpdateReport {
