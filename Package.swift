@@ -65,7 +65,7 @@ let package = Package(
         .testTarget(
             name: "BalancerTests", dependencies: ["Addresses", "Balancer", "CDataplane"], swiftSettings: strict),
         .testTarget(
-            name: "CommandTests", dependencies: ["l4lb", "Addresses", "Agent", "API", "Balancer"],
+            name: "CommandTests", dependencies: ["l4lb", "Addresses", "Agent", "API", "Balancer", argumentParser],
             swiftSettings: strict),
         .testTarget(
             name: "DataplaneTests", dependencies: ["Addresses", "Agent", "Balancer", "BPF", "CDataplane"],

@@ -27,8 +27,8 @@ struct RemoteCommand {
     /// Nouns that mean a running agent.
     static let nouns: Set = ["service", "mode", "neighbor", "status", "monitor"]
 
-    private let words: [String]
-    private let socket: String
+    let words: [String]
+    let socket: String
 
     /// Nil where the words are no such command.
     init?(_ words: [String]) throws(UsageError) {
