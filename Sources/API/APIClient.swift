@@ -52,8 +52,9 @@ public struct APIClient: Balancing {
     public func serviceIDs() async throws -> [UInt16] { try await services().services.map(\.id) }
     public func service(id: UInt16) async throws -> ServiceReport { try await ask(.GET, "/v1/services/\(id)") }
 
-    public func connections(id: UInt16) async throws -> DumpReport {
-        try await ask(.GET, "/v1/services/\(id)/connections")
+    public func connections(id: UInt16, limit: Int) async throws -> DumpReport {
+        let limit = min(max(limit, Route.connectionLimits.lowerBound), Route.connectionLimits.upperBound)
+        return try await ask(.GET, "/v1/services/\(id)/connections?limit=\(limit)")
     }
 
     public func delete(id: UInt16) async throws -> DeletedReport { try await ask(.DELETE, "/v1/services/\(id)") }

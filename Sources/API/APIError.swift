@@ -54,7 +54,10 @@ public struct APIError: Error, Codable, Hashable, Sendable {
         switch error {
         case let error as APIError: self = error
         case let error as BalancerError: self.init(Code(error.kind), error.description)
-        default: self.init(.failed, "\(error)")
+        default:
+            // The verifier's words follow on lines of their own.
+            let lines = "\(error)".split(separator: "\n", maxSplits: 1).map(String.init)
+            self.init(.failed, lines.first ?? "unknown error", details: lines.dropFirst().first)
         }
         message = printable(message, limit: Self.messageLimit)
     }

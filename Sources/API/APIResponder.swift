@@ -48,7 +48,7 @@ struct APIResponder: HTTPResponder {
     }
 
     private func answer(_ request: Request) async throws -> Response {
-        let route = try Route(method: request.method.rawValue, path: request.uri.path)
+        let route = try Route(method: request.method.rawValue, path: request.uri.path, query: request.uri.query)
         let body =
             switch route {
             case .postService, .putService, .putMode: try await body(of: request)
@@ -74,7 +74,8 @@ struct APIResponder: HTTPResponder {
             request.id = id
             return updated(try await balancer.update(request))
         case .deleteService(let id): return json(try await balancer.delete(id: id))
-        case .connections(let id): return json(try await balancer.connections(id: id))
+        case .connections(let id, let limit):
+            return json(try await balancer.connections(id: id, limit: limit))
         case .neighbours: return json(try await balancer.neighbours())
         case .getMode: return json(try await balancer.mode())
         case .putMode: return json(try await balancer.updateMode(try APIError.read(ModeBody.self, from: body).value()))

@@ -12,8 +12,8 @@ public protocol Balancing: Sendable {
     /// For completion: cheaper than the services.
     func serviceIDs() async throws -> [UInt16]
     func service(id: UInt16) async throws -> ServiceReport
-    /// The active connections, and each backend's totals.
-    func connections(id: UInt16) async throws -> DumpReport
+    /// The oldest active connections, `limit` at the most, and each backend's totals.
+    func connections(id: UInt16, limit: Int) async throws -> DumpReport
     func delete(id: UInt16) async throws -> DeletedReport
     /// Deletes what commands have made.
     func deleteAll() async throws -> DeletedReport

@@ -6,20 +6,41 @@ enum Route: Hashable {
     case getService(UInt16)
     case putService(UInt16)
     case deleteService(UInt16)
-    case connections(UInt16)
+    case connections(UInt16, limit: Int)
     case neighbours
     case getMode, putMode
     case status
     case healthy, ready
 
-    init(method: String, path: String) throws(APIError) {
+    /// Connections in one answer, where the request does not say how many.
+    static let defaultConnections = 10_000
+    /// What it may say: up to the largest flow table.
+    static let connectionLimits = 1...1 << 24
+
+    init(method: String, path: String, query: String? = nil) throws(APIError) {
         let routes = try Self.routes(path)
         guard let route = routes.first(where: { $0.method == method })?.route else {
             throw APIError(
                 .methodNotAllowed, "\(quoted(method)) is not for \(quoted(path))",
                 mend: "use \(Self.methods(routes))")
         }
-        self = route
+        if case .connections(let id, _) = route, let query {
+            self = .connections(id, limit: try Self.limit(query))
+        } else {
+            self = route
+        }
+    }
+
+    private static func limit(_ query: String) throws(APIError) -> Int {
+        guard query.hasPrefix("limit="), let limit = Int(query.dropFirst("limit=".count)),
+            connectionLimits.contains(limit)
+        else {
+            throw APIError(
+                .invalid,
+                "\(quoted(query)) is not limit=N, from \(connectionLimits.lowerBound) to \(connectionLimits.upperBound)"
+            )
+        }
+        return limit
     }
 
     /// The methods that a path has, as the header Allow lists them.
@@ -49,7 +70,7 @@ enum Route: Hashable {
                 mend: "use /v1/services, /v1/neighbors, /v1/mode, /v1/status, /healthz or /readyz")
         }
         let id = try id(parts[2])
-        guard parts.count == 3 else { return [("GET", .connections(id))] }
+        guard parts.count == 3 else { return [("GET", .connections(id, limit: defaultConnections))] }
         return [("GET", .getService(id)), ("PUT", .putService(id)), ("DELETE", .deleteService(id))]
     }
 

@@ -58,6 +58,10 @@ public struct SocketFile: Sendable {
     public func prepare() throws(APIError) {
         let status = mkdir(folder, 0o755)
         guard status == 0 || errno == EEXIST else { throw fault("cannot make \(folder)") }
+        try refuseOwned()
+    }
+
+    private func refuseOwned() throws(APIError) {
         var information = stat()
         guard lstat(path, &information) == 0 else { return }
         guard information.st_mode & S_IFMT == S_IFSOCK else {
@@ -87,6 +91,11 @@ public struct SocketFile: Sendable {
             throw fault("cannot give \(path) its group")
         }
         guard chmod(bound, 0o660) == 0 else { throw fault("cannot set the mode of \(path)") }
+        // Of two agents that start at the same time, the second sees the first.
+        let lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(lock) }
+        guard flock(lock, LOCK_EX) == 0 else { throw fault("cannot lock \(folder)") }
+        try refuseOwned()
         guard rename(bound, path) == 0 else { throw fault("cannot make \(path)") }
     }
 

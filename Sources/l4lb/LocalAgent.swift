@@ -27,8 +27,12 @@ struct LocalAgent: Balancing {
         try await asking { ServiceReport(try await balancer.serviceState(id: id)) }
     }
 
-    func connections(id: UInt16) async throws -> DumpReport {
-        try await asking { DumpReport(try await balancer.dump(id: id)) }
+    func connections(id: UInt16, limit: Int) async throws -> DumpReport {
+        try await asking {
+            var dump = try await balancer.dump(id: id)
+            dump.connections.removeLast(max(dump.connections.count - limit, 0))
+            return DumpReport(dump)
+        }
     }
 
     func delete(id: UInt16) async throws -> DeletedReport {

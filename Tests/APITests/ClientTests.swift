@@ -30,7 +30,8 @@ import Testing
             try await expectSame { try await $0.services() }
             try await expectSame { try await $0.serviceIDs() }
             try await expectSame { try await $0.service(id: 1) }
-            try await expectSame { try await $0.connections(id: 1) }
+            try await expectSame { try await $0.connections(id: 1, limit: .max) }
+            try await expectSame { try await $0.connections(id: 1, limit: 1) }
             try await expectSame { try await $0.neighbours() }
             try await expectSame { try await $0.status() }
             try await expectSame { try await $0.mode() }
@@ -78,6 +79,12 @@ import Testing
             let missing = try await #require(throws: APIError.self) { _ = try await client.service(id: 9) }
             #expect(missing == APIError(.notFound, "no service has id 9: see 'service list'"))
         }
+    }
+
+    @Test("what the verifier says is in the details")
+    func foreign() {
+        struct Foreign: Error, CustomStringConvertible { var description = "cannot load it\nline 1\nline 2" }
+        #expect(APIError(Foreign()) == APIError(.failed, "cannot load it", details: "line 1\nline 2"))
     }
 
     @Test("where no agent answers, that and the mend are said")

@@ -134,6 +134,22 @@ struct SeededNumbers: RandomNumberGenerator {
         }
     }
 
+    @Test("the server ends though a client has not finished its request, and lets no other wait")
+    func end() async throws {
+        let start = ContinuousClock.now
+        var half: RawConnection?
+        try await withServer { file, _ in
+            half = try await blocking {
+                let connection = try RawConnection(file.path)
+                connection.send(Array("PUT /v1/mode HTTP/1.1\r\nContent-Length: 100\r\n\r\n{".utf8))
+                return connection
+            }
+            #expect(try await exchange(file, "GET", "/healthz").status == 200)
+        }
+        #expect(ContinuousClock.now - start < APIServer.stopTime + .seconds(5))
+        _ = half
+    }
+
     @Test("requests on one connection are answered one after the other")
     func pipelined() async throws {
         try await withServer { file, _ in

@@ -9,12 +9,30 @@ import Testing
             ("GET", "/v1/services", Route.listServices), ("POST", "/v1/services", .postService),
             ("DELETE", "/v1/services", .deleteServices), ("GET", "/v1/services/1", .getService(1)),
             ("PUT", "/v1/services/65535", .putService(65535)), ("DELETE", "/v1/services/7", .deleteService(7)),
-            ("GET", "/v1/services/7/connections", .connections(7)), ("GET", "/v1/neighbors", .neighbours),
+            ("GET", "/v1/services/7/connections", .connections(7, limit: 10_000)),
+            ("GET", "/v1/neighbors", .neighbours),
             ("GET", "/v1/mode", .getMode), ("PUT", "/v1/mode", .putMode), ("GET", "/v1/status", .status),
             ("GET", "/healthz", .healthy), ("GET", "/readyz", .ready),
         ])
     func known(method: String, path: String, route: Route) throws {
         #expect(try Route(method: method, path: path) == route)
+    }
+
+    @Test(
+        "how many connections are asked for is in the query",
+        arguments: [
+            ("limit=1", 1), ("limit=16777216", 16_777_216), ("limit=0", nil), ("limit=16777217", nil), ("limit=", nil),
+            ("limit=x", nil), ("", nil), ("a=1&limit=5", nil), ("limit=99999999999999999999", nil),
+        ] as [(String, Int?)])
+    func limit(query: String, limit: Int?) throws {
+        let path = "/v1/services/7/connections"
+        guard let limit else {
+            #expect(
+                try #require(throws: APIError.self) { _ = try Route(method: "GET", path: path, query: query) }.code
+                    == .invalid)
+            return
+        }
+        #expect(try Route(method: "GET", path: path, query: query) == .connections(7, limit: limit))
     }
 
     @Test(

@@ -15,7 +15,7 @@ struct ServiceDumpState: PromptAction {
     @OptionGroup var format: FormatOptions
 
     func run(_ context: PromptContext) async throws {
-        let dump = try await context.balancer.connections(id: try ServiceRequest.readID(id))
+        let dump = try await context.balancer.connections(id: try ServiceRequest.readID(id), limit: .max)
         switch format.output {
         case .table:
             let service = dump.service

@@ -41,7 +41,7 @@ actor MemoryBalancer: Balancing {
         return report(try state.service(id: id))
     }
 
-    func connections(id: UInt16) throws -> DumpReport {
+    func connections(id: UInt16, limit: Int) throws -> DumpReport {
         try check()
         let service = try state.service(id: id)
         let connections = Mode.allCases.map { mode in
@@ -51,7 +51,7 @@ actor MemoryBalancer: Balancing {
                 bytes: .max, replyPackets: mode == .dsr ? nil : 0, replyBytes: mode == .dsr ? nil : 5)
         }
         return DumpReport(
-            service, mode: state.mode(of: service), connections: connections,
+            service, mode: state.mode(of: service), connections: Array(connections.prefix(limit)),
             backends: service.backends.map { BackendReport(backend: $0, connections: 1, totalConnections: 2) })
     }
 
