@@ -27,7 +27,8 @@ public struct SocketFile: Sendable {
     }
 
     func silence() -> (why: Silence?, owner: pid_t?) {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let kind = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+        let descriptor = socket(AF_UNIX, Int32(kind), 0)
         guard descriptor >= 0 else { return (.other(errno), nil) }
         defer { close(descriptor) }
         var address = sockaddr_un()
@@ -40,6 +41,8 @@ public struct SocketFile: Sendable {
         }
         guard status == 0 else {
             switch errno {
+            // It has as many connections as it takes: it lives.
+            case EAGAIN: return (nil, nil)
             case ENOENT, ECONNREFUSED, ENOTDIR: return (.nobody, nil)
             case EACCES, EPERM: return (.notAllowed, nil)
             default: return (.other(errno), nil)
