@@ -47,11 +47,22 @@ extension Network {
     /// The addresses that asked a backend while `body` ran.
     func clientsSeen(by hosts: [Host], _ body: () async throws -> Void) async throws -> Set<String> {
         let files = hosts.map { "\(folder)/\($0.address)/access.log" }
-        let before = try files.map { try String(contentsOfFile: $0, encoding: .utf8) }
+        let before = try await contents(of: files)
         try await body()
-        return try zip(files, before).reduce(into: []) { seen, entry in
-            let new = try String(contentsOfFile: entry.0, encoding: .utf8).dropFirst(entry.1.count)
-            seen.formUnion(new.split(separator: "\n").map(String.init))
+        return try await zip(contents(of: files), before).reduce(into: []) { seen, log in
+            seen.formUnion(log.0.dropFirst(log.1.count).split(separator: "\n").map(String.init))
+        }
+    }
+
+    /// A request's line is written after its answer has been sent: files are read when they have come to rest.
+    private func contents(of files: [String]) async throws -> [String] {
+        let read = { try files.map { try String(contentsOfFile: $0, encoding: .utf8) } }
+        var last = try read()
+        while true {
+            try await Task.sleep(for: .milliseconds(50))
+            let now = try read()
+            if now == last { return now }
+            last = now
         }
     }
 
