@@ -2,7 +2,8 @@
 # What the demo needs before it can begin: Debian's packages, swift, and the
 # built agent. Sourced by run.sh.
 
-needed_packages=(libbpf-dev libelf-dev libmnl-dev libedit-dev nginx-light curl tcpdump iproute2 ethtool pkg-config)
+needed_packages=(libbpf-dev libelf-dev libmnl-dev libedit-dev libstdc++-12-dev nginx-light curl
+    tcpdump iproute2 ethtool pkg-config)
 
 # with_progress TEXT COMMAND...: one line that says what goes on and for how
 # long; the command's output is shown only when it fails.
