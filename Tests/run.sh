@@ -171,6 +171,7 @@ main() {
     trap 'exit 130' INT TERM HUP
     scratch=$(mktemp -d)
     mkdir "$scratch/tmp"
+    needed_packages+=(bpftool)
     install_packages
     find_swift
     [[ -n $SWIFT ]] || fail "no swift found: give --swift=PATH (https://www.swift.org/install/linux)"

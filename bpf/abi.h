@@ -78,8 +78,16 @@ enum l4lb_phase {
 	L4LB_PHASE_COUNT = 4,
 };
 
+/*
+ * The meaning of the maps that outlive an agent. It is raised with every change that an older agent's
+ * maps would be misread by.
+ */
+#define L4LB_LAYOUT 1
+
 /* Times are counted in ticks of (jiffies >> clock_shift), about a quarter of a second. */
 struct l4lb_config {
+	__u32 layout; /* L4LB_LAYOUT: stays in front, so that any version can read it */
+	__u32 maglev_size; /* slots of a service's table */
 	/* Secret multipliers of the flow table's hash, made with the table. */
 	__u64 flow_seed[5];
 	/* And those that make one word of two IPv6 addresses. */

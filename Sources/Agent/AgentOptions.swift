@@ -25,7 +25,12 @@ public struct AgentOptions: Sendable {
     public var snatPorts: ClosedRange<UInt16>?
     public var sources = SourceAddresses()
     public var clang: String?
+    /// The packet path outlives the agent, and the next one takes it over.
+    public var outlives = false
+    /// Where what users set by command is kept, where the packet path outlives the agent.
+    public var stateFile = Self.defaultStateFile
 
+    public static let defaultStateFile = "/var/lib/l4lb/state"
     public static let deviceLimit = Int(L4LB_MAX_DEVICES)
     public static let defaultBPFRoot = "/sys/fs/bpf"
     public static let defaultFlowTableSize = 1 << 20

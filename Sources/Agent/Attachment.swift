@@ -36,6 +36,17 @@ struct Attachment {
         throw Self.explain(refusal!, device: device, acceleration: acceleration, holder: holder())
     }
 
+    /// One that an earlier agent has made; its program is replaced in one step.
+    init(_ program: BPFProgram, adopting link: XDPLink, of device: Device, from old: BPFProgram) throws(BPFError) {
+        self.device = device
+        self.link = link
+        self.program = old
+        try replace(with: program)
+    }
+
+    /// Lets it outlive this process.
+    func keep(_ pins: Pins) throws { try pins.keep(link, of: device.name) }
+
     mutating func replace(with program: BPFProgram) throws(BPFError) {
         try link.replace(self.program, with: program)
         self.program = program
@@ -46,6 +57,11 @@ struct Attachment {
     ) -> AgentError {
         if error.errno == EBUSY || error.errno == EEXIST {
             let name = holder.flatMap { try? BPFProgram(id: $0) }?.name
+            if name == "l4lb" {
+                return AgentError(
+                    "cannot attach to \(device.name): another l4lb holds it: end that one, or 'l4lb detach' if it is a service's whose agent has ended"
+                )
+            }
             let who =
                 holder.map { "another XDP program (\(name ?? "of another user"), id \($0))" } ?? "another XDP program"
             return AgentError(

@@ -13,34 +13,63 @@ final class Dataplane {
     private(set) var contents = MapContents()
     private var program: PacketProgram
     private let options: AgentOptions
+    private let pins: Pins?
     private let jiffies: JiffiesClock
     private var config: l4lb_config
     private var tables: [UInt16: BPFMap] = [:]
 
-    init(options: AgentOptions, devices: [Device], clang: Clang, snatPorts: SNATPorts, network: inout HostNetwork)
-        throws
-    {
+    /// Loads and attaches. `pins`: where the packet path is to outlive the agent. `old`: what an earlier one has left
+    /// there, whose connections go on; its program is replaced when everything else is ready.
+    init(
+        options: AgentOptions, devices: [Device], paths: Paths, clang: Clang, snatPorts: SNATPorts,
+        network: inout HostNetwork, pins: Pins? = nil, old: AdoptedPath? = nil
+    ) throws {
         self.options = options
+        self.pins = pins
         jiffies = try JiffiesClock(clang: clang)
         let first = try jiffies.reading()
-        let program = try PacketProgram(paths: Paths([options.mode]), clang: clang, maglevSize: options.maglevSize)
+        let program = try PacketProgram(paths: paths, clang: clang, maglevSize: options.maglevSize)
         clock = Clock(hertz: try jiffies.hertz(since: first))
         self.program = program
         let sizes = MapSizes(mapMax: options.mapMax, connections: options.flowTableSize)
         config = l4lb_config(options: options, clock: clock, records: sizes.records, snatPorts: snatPorts)
-        maps = try program.createMaps(sizes, config: config)
+        if let old {
+            (config.flow_seed, config.flow_seed6) = (old.config.flow_seed, old.config.flow_seed6)
+            maps = try DataplaneMaps(old.maps, sizes: sizes, ipv6: old.hasIPv6, adopted: true)
+            (contents, tables) = try maps.read()
+            // Whoever listened to drops has gone with the agent.
+            try maps.monitor.update(UInt32(0), l4lb_monitor())
+        } else {
+            maps = try program.createMaps(sizes, config: config)
+        }
         try maps.snatPorts.update(UInt32(0), elements: snatPorts.networkOrder)
         for (place, device) in devices.enumerated() {
             try maps.devices.update(
                 UInt32(place), l4lb_device(ifindex: device.index, mac: device.address.octetTuple, pad: 0))
         }
-        for (place, device) in devices.enumerated() {
-            let loaded = try program.load(maps: &maps, config: config(of: device, place))
-            attachments.append(
-                try Attachment(loaded, to: device, acceleration: options.acceleration) {
-                    network.xdpProgram(of: device.name)
-                })
+        let loaded = try devices.enumerated().map { place, device in
+            try program.load(maps: &maps, config: config(of: device, place))
         }
+        try keepMaps()
+        for (device, program) in zip(devices, loaded) {
+            if let (link, running) = old?.links[device.name] {
+                attachments.append(try Attachment(program, adopting: link, of: device, from: running))
+                continue
+            }
+            let attachment = try Attachment(program, to: device, acceleration: options.acceleration) {
+                network.xdpProgram(of: device.name)
+            }
+            if let pins { try attachment.keep(pins) }
+            attachments.append(attachment)
+        }
+        // Devices that the user has left out.
+        for name in (old?.links ?? [:]).keys where !devices.contains(where: { $0.name == name }) {
+            pins?.remove(link: name)
+        }
+    }
+
+    private func keepMaps() throws {
+        try pins?.keep(maps.all + (maps.ipv6?.all ?? []))
     }
 
     /// The paths that the running program has.
@@ -72,6 +101,7 @@ final class Dataplane {
         let loaded = try attachments.enumerated().map { place, attachment in
             try program.load(maps: &maps, config: config(of: attachment.device, place))
         }
+        try keepMaps()
         let old = attachments.map(\.program)
         do {
             for place in attachments.indices { try attachments[place].replace(with: loaded[place]) }
@@ -87,6 +117,7 @@ final class Dataplane {
     /// Takes the program off its devices.
     func detach() {
         attachments = []
+        pins?.removeAll()
     }
 
     // MARK: Maps
@@ -149,6 +180,8 @@ extension l4lb_config {
         self.init()
         var random = SystemRandomNumberGenerator()
         flow_seed = (random.next(), random.next(), random.next(), random.next(), random.next())
+        layout = UInt32(L4LB_LAYOUT)
+        maglev_size = UInt32(options.maglevSize)
         maglev_seed = options.maglevSeed
         self.records = UInt32(records)
         clock_shift = clock.shift

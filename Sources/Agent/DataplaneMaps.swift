@@ -1,6 +1,7 @@
 import BPF
 import Balancer
 import CDataplane
+import Glibc
 
 /// The sizes of the maps that the user chooses.
 struct MapSizes: Sendable {
@@ -55,44 +56,50 @@ struct DataplaneMaps {
     /// Made with the first program that needs them.
     var ipv6: IPv6Maps?
 
-    init(_ object: borrowing BPFObject, sizes: MapSizes, ipv6: Bool) throws(BPFError) {
-        self.sizes = sizes
-        services = try object.loadedMap("services")
-        backends = try object.loadedMap("backends")
-        maglev = try object.loadedMap("maglev")
-        addresses = try object.loadedMap("addresses")
-        filter = try object.loadedMap("filter")
-        sourceRanges = try object.loadedMap("source_ranges")
-        devices = try object.loadedMap("devices")
-        counters = try object.loadedMap("counters")
-        snatPorts = try object.loadedMap("snat_ports")
-        snatAddresses = try object.loadedMap("snat_addresses")
-        budgets = try object.loadedMap("budgets")
-        serviceDrops = try object.loadedMap("service_drops")
-        monitor = try object.loadedMap("monitor")
-        dropSamples = try object.loadedMap("drop_samples")
-        let flowIndex = try object.loadedMap("flow_index")
-        let flows = try object.loadedMap("flows")
-        let buckets = try object.loadedMap("buckets")
-        let used = try object.loadedMap("used")
-        let kept = try object.loadedMap("kept")
-        let totals = try object.loadedMap("totals")
+    static let names = [
+        "services", "backends", "maglev", "addresses", "filter", "source_ranges", "devices", "counters", "snat_ports",
+        "snat_addresses", "budgets", "service_drops", "monitor", "drop_samples", "flow_index", "flows", "buckets",
+        "used",
+        "kept", "totals",
         // The program's own, which nobody else reads.
-        let affinity = try object.loadedMap("affinity")
-        let fragments = try object.loadedMap("fragments")
-        let fragmentIDs = try object.loadedMap("fragment_ids")
-        let hands = try object.loadedMap("hands")
+        "affinity", "fragments", "fragment_ids", "hands",
+    ]
+
+    /// `adopted`: they have been at work under an earlier agent.
+    init(_ maps: MapSet, sizes: MapSizes, ipv6: Bool, adopted: Bool = false) throws(BPFError) {
+        self.sizes = sizes
+        services = try maps["services"]
+        backends = try maps["backends"]
+        maglev = try maps["maglev"]
+        addresses = try maps["addresses"]
+        filter = try maps["filter"]
+        sourceRanges = try maps["source_ranges"]
+        devices = try maps["devices"]
+        counters = try maps["counters"]
+        snatPorts = try maps["snat_ports"]
+        snatAddresses = try maps["snat_addresses"]
+        budgets = try maps["budgets"]
+        serviceDrops = try maps["service_drops"]
+        monitor = try maps["monitor"]
+        dropSamples = try maps["drop_samples"]
+        let index = try FlowIndex(
+            buckets: try maps["buckets"], shape: try maps["flow_index"], isIPv6: false, size: sizes.index,
+            adopted: adopted)
         flowTable = try FlowTable(
-            flows: flows, used: used, kept: kept,
-            index: FlowIndex(buckets: buckets, shape: flowIndex, isIPv6: false, size: sizes.index),
+            flows: try maps["flows"], used: try maps["used"], kept: try maps["kept"], index: index,
             records: sizes.records)
-        self.totals = try MappedArray(totals, elements: sizes.mapMax)
-        all = [
-            services, backends, maglev, addresses, filter, sourceRanges, devices, counters, snatPorts, snatAddresses,
-            budgets, serviceDrops, monitor, dropSamples, flowIndex, flows, buckets, used, kept, totals, affinity,
-            fragments, fragmentIDs, hands,
-        ]
-        self.ipv6 = ipv6 ? try IPv6Maps(object, sizes: sizes) : nil
+        totals = try MappedArray(try maps["totals"], elements: sizes.mapMax)
+        var all: [BPFMap] = []
+        for name in Self.names { all.append(try maps[name]) }
+        self.all = all
+        self.ipv6 = ipv6 ? try IPv6Maps(maps, sizes: sizes, adopted: adopted) : nil
+        if adopted { finishMoving() }
+    }
+
+    /// An earlier agent may have ended while it gave an index another size.
+    private func finishMoving() {
+        flowTable.index.finishMoving(use: flowTable.use(of:))
+        if let ipv6 { ipv6.flowTable.index.finishMoving(use: ipv6.flowTable.use(of:)) }
     }
 
     /// Both families' flows.
@@ -121,17 +128,41 @@ struct IPv6Maps {
     let flowTable: FlowTable<l4lb_flow6>
     let all: [BPFMap]
 
+    static let names = ["flows6", "buckets6", "used6", "kept6"]
+
     /// `flow_index` is every program's: it has a place for each family.
-    init(_ object: borrowing BPFObject, sizes: MapSizes) throws(BPFError) {
-        let flowIndex = try object.loadedMap("flow_index")
-        let flows = try object.loadedMap("flows6")
-        let buckets = try object.loadedMap("buckets6")
-        let used = try object.loadedMap("used6")
-        let kept = try object.loadedMap("kept6")
+    init(_ maps: MapSet, sizes: MapSizes, adopted: Bool = false) throws(BPFError) {
+        let index = try FlowIndex(
+            buckets: try maps["buckets6"], shape: try maps["flow_index"], isIPv6: true, size: sizes.index,
+            adopted: adopted)
         flowTable = try FlowTable(
-            flows: flows, used: used, kept: kept,
-            index: FlowIndex(buckets: buckets, shape: flowIndex, isIPv6: true, size: sizes.index),
+            flows: try maps["flows6"], used: try maps["used6"], kept: try maps["kept6"], index: index,
             records: sizes.records)
-        all = [flows, buckets, used, kept]
+        var all: [BPFMap] = []
+        for name in Self.names { all.append(try maps[name]) }
+        self.all = all
     }
+}
+
+/// Maps by name: of a loaded program, or such as an earlier agent has left.
+struct MapSet {
+    private var maps: [String: BPFMap]
+
+    init(_ maps: [String: BPFMap]) { self.maps = maps }
+
+    init(_ object: borrowing BPFObject, ipv6: Bool) throws(BPFError) {
+        maps = [:]
+        for name in DataplaneMaps.names + (ipv6 ? IPv6Maps.names : []) { maps[name] = try object.loadedMap(name) }
+    }
+
+    subscript(name: String) -> BPFMap {
+        get throws(BPFError) {
+            guard let map = maps[name] else { throw BPFError("there is no map \(name)", errno: ENOENT) }
+            return map
+        }
+    }
+
+    var hasIPv6: Bool { IPv6Maps.names.allSatisfy { maps[$0] != nil } }
+    /// Whether none is missing, as where an agent ended before it had made all of them.
+    var isWhole: Bool { DataplaneMaps.names.allSatisfy { maps[$0] != nil } }
 }

@@ -25,12 +25,19 @@ final class FlowIndex {
 
     private static let entries = Int(L4LB_BUCKET_ENTRIES)
 
-    /// The program must not run yet: until now every flow has the same bucket.
-    init(buckets: BPFMap, shape: BPFMap, isIPv6: Bool, size: IndexSize) throws(BPFError) {
+    /// One that is not adopted must not be in use yet: until now every flow has the same bucket.
+    init(buckets: BPFMap, shape: BPFMap, isIPv6: Bool, size: IndexSize, adopted: Bool = false) throws(BPFError) {
         self.buckets = try MappedArray(buckets, elements: size.most)
         self.shape = try MappedArray(shape, elements: 2)
         self.size = size
         family = isIPv6 ? 1 : 0
+        let now = self.shape[family]
+        // Made by another family's program, it has not been set.
+        if adopted, now.round != 0 {
+            count = Int(now.mask) + 1
+            round = now.round
+            return
+        }
         count = size.start
         storeMasks(new: count, old: count)
         setLow(0)
@@ -80,6 +87,15 @@ final class FlowIndex {
     }
 
     // MARK: Size
+
+    /// An agent has ended half-way between two sizes.
+    func finishMoving(use: (Int) -> SlotUse) {
+        let old = Int(shape[family].old_mask) + 1
+        guard old != count else { return }
+        let wanted = count
+        count = old
+        resize(to: wanted, use: use)
+    }
 
     /// Lets the size follow the number of slots in use; the program goes on meanwhile. Most times there is nothing
     /// to do, else it takes as long as it takes to read the index.

@@ -28,9 +28,9 @@ enum Sysctl {
 
 /// The bpf filesystem at `--bpf-root`. Where the usual place has none, as in a fresh mount
 /// namespace, one is mounted; its end takes that away again.
-final class BPFMount: Sendable {
+final class BPFMount {
     private let path: String
-    private let isOurs: Bool
+    private var isOurs: Bool
 
     init(_ path: String) throws(AgentError) {
         self.path = path
@@ -49,11 +49,14 @@ final class BPFMount: Sendable {
         isOurs = true
     }
 
+    /// What is pinned there stays.
+    func keep() { isOurs = false }
+
     deinit {
         if isOurs { umount2(path, Int32(MNT_DETACH)) }
     }
 
-    private static func isBPF(_ path: String) -> Bool {
+    static func isBPF(_ path: String) -> Bool {
         guard let real = realpath(path, nil) else { return false }
         defer { free(real) }
         let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""

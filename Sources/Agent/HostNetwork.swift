@@ -68,6 +68,10 @@ struct HostNetwork: ~Copyable {
         (try? socket.link(named: name))?.xdpProgramID
     }
 
+    mutating func xdpIsNative(_ name: String) -> Bool {
+        (try? socket.link(named: name))?.xdpIsNative ?? false
+    }
+
     mutating func hostAddresses() throws(NetlinkError) -> Set<IPAddress> {
         Set(try socket.addresses().map(\.address))
     }

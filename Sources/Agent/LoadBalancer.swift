@@ -32,6 +32,11 @@ public actor LoadBalancer {
     /// Devices that have been removed from the host.
     private var lost: Set<String> = []
     private var bpfMount: BPFMount?
+    /// Nil where nothing is to outlive the agent.
+    private let stateFile: StateFile?
+    /// What the state file holds.
+    private var saved: SavedState?
+    private let pins: Pins?
     /// The last way to each backend, for the connections that are on it.
     private var lastHops: [IPAddress: NextHop] = [:]
     private var watch: NetworkWatch?
@@ -52,17 +57,67 @@ public actor LoadBalancer {
         try network.check(options.sources, device: devices[0].name)
         clang = try Clang.find(flag: options.clang, environment: environment)
         let snatPorts = try Sysctl.snatPorts(allowed: options.snatPorts)
-        dataplane = try Dataplane(
-            options: options, devices: devices, clang: clang, snatPorts: snatPorts, network: &network)
+        pins = options.outlives ? try Pins(bpfRoot: options.bpfRoot) : nil
+        stateFile = options.outlives ? StateFile(path: options.stateFile) : nil
+        saved = try stateFile?.read()
+        let old = try pins.flatMap { pins in
+            try AdoptedPath(pins, devices: devices, options: options, network: &network)
+        }
+        let restored = try Self.restore(saved, isAtWork: old != nil, options: options)
+        state = restored.state
+        indices = restored.indices
+        memory.serviceIDs = restored.serviceIDs
+        // A packet path is never at work without it.
+        if saved == nil, let stateFile {
+            let first = SavedState(restored.state, indices: restored.indices, serviceIDs: [:])
+            try stateFile.write(first)
+            saved = first
+        }
+        // Which modes the connections of an earlier agent have is not known yet.
+        let wanted = restored.state.paths
+        let paths = old.map { wanted.union(Paths(Set(Mode.allCases), ipv6: $0.hasIPv6)) } ?? wanted
+        do {
+            dataplane = try Dataplane(
+                options: options, devices: devices, paths: paths, clang: clang, snatPorts: snatPorts,
+                network: &network, pins: pins, old: old)
+        } catch {
+            if old == nil { pins?.removeAll() }
+            throw error
+        }
         self.devices = devices
         self.network = network
-        state = DesiredState(mode: options.mode, mapMax: options.mapMax)
-        indices = BackendIndices(capacity: options.mapMax)
-        census = FlowCensus(try dataplane.snapshot())
+        let census = FlowCensus(try dataplane.snapshot())
+        self.census = census
+        if old != nil {
+            log.notice("took over the packet path with \(census.connections.values.reduce(0, +)) connections")
+        }
+    }
+
+    /// What an earlier agent was asked for. Without it a packet path that is at work would lose its services.
+    private static func restore(
+        _ saved: SavedState?, isAtWork: Bool, options: AgentOptions
+    ) throws -> SavedState.Restored {
+        guard let saved else {
+            guard !isAtWork else {
+                throw AgentError(
+                    "--state: \(options.stateFile) is missing, and a packet path is at work at \(options.bpfRoot)/l4lb: put the file back, or end that with 'l4lb detach'"
+                )
+            }
+            return SavedState.Restored(
+                state: DesiredState(mode: options.mode, mapMax: options.mapMax),
+                indices: BackendIndices(capacity: options.mapMax))
+        }
+        guard let restored = try saved.restored(mapMax: options.mapMax) else {
+            throw AgentError(
+                "--state: \(options.stateFile) holds what this version does not know: use the one that wrote it")
+        }
+        return restored
     }
 
     /// Follows the network and collects dead connections from now on.
     public func start() throws {
+        // What an earlier agent has left half-done is made true before anything else.
+        try reconcile()
         watch = try NetworkWatch { [weak self] change in
             Task { await self?.networkChanged(change) }
         }
@@ -74,13 +129,14 @@ public actor LoadBalancer {
         }
     }
 
-    /// Ends it: nothing is left behind, neither in the kernel nor by a compiler at work.
-    public func stop() async {
+    /// Ends it: nothing is left behind, neither in the kernel nor by a compiler at work; but where the packet path
+    /// outlives the agent, it goes on unless `detaches`.
+    public func stop(detaches: Bool = false) async {
         guard isRunning else { return }
         isRunning = false
         timer?.cancel()
         watch = nil
-        dataplane.detach()
+        if pins == nil || detaches { dataplane.detach() } else { bpfMount?.keep() }
         for task in compiling {
             task.cancel()
             _ = await task.result
@@ -121,9 +177,19 @@ public actor LoadBalancer {
         let plan = try Plan(input, indices: indices, previous: memory)
         for (key, index) in plan.indices.all where indices[key] == nil { dataplane.forgetTotals(of: index) }
         indices = plan.indices
+        // First, so that no crash finds the maps ahead of it.
+        try save()
         try dataplane.apply(plan.contents.edits(from: dataplane.contents))
         memory.remember(plan, of: state)
         departedTotals.keep(only: state)
+    }
+
+    private func save() throws {
+        guard let stateFile else { return }
+        let now = SavedState(state, indices: indices, serviceIDs: memory.serviceIDs)
+        guard now != saved else { return }
+        try stateFile.write(now)
+        saved = now
     }
 
     private func tellWithheld(_ input: PlanInput) {

@@ -2,6 +2,42 @@ import BPF
 import Balancer
 import CDataplane
 
+extension DataplaneMaps {
+    /// What an earlier agent has left in the maps, and its tables. How a table is filled is not looked at: it is
+    /// written again.
+    func read() throws(BPFError) -> (MapContents, tables: [UInt16: BPFMap]) {
+        var contents = MapContents()
+        var tables: [UInt16: BPFMap] = [:]
+        var keys: [UInt16: l4lb_service_key] = [:]
+        for (key, service) in try services.entries(l4lb_service_key(), l4lb_service()) {
+            contents.apply(.setService(key, service))
+            keys[service.id] = key
+        }
+        for (id, table) in try maglev.entries(UInt32(0), UInt32(0)) {
+            tables[UInt16(id)] = try BPFMap(id: table)
+            contents.apply(.setTable(service: UInt16(id), []))
+        }
+        for id in try serviceDrops.keys(UInt32(0)) {
+            // Of a service that is not there, it is opened anew.
+            contents.apply(.openAccount(service: UInt16(id), keys[UInt16(id)] ?? l4lb_service_key()))
+        }
+        for (index, backend) in try backends.entries(UInt32(0), l4lb_backend()) where backend.service != 0 {
+            contents.apply(.setBackend(UInt16(index), backend))
+        }
+        for (address, _) in try addresses.entries(l4lb_address(), UInt32(0)) { contents.apply(.setAddress(address)) }
+        for (range, _) in try sourceRanges.entries(l4lb_source_range_key(), UInt32(0)) {
+            contents.apply(.setSourceRange(range))
+        }
+        for (place, address) in try snatAddresses.entries(UInt32(0), l4lb_address()) {
+            contents.apply(.setSNATAddress(place, address))
+        }
+        let planes = Filter()
+        let words = try filter.elements(UInt32(0), count: planes.words.count, initial: UInt64(0)) ?? planes.words
+        contents.apply(.setFilter(Filter(words: words)))
+        return (contents, tables)
+    }
+}
+
 /// How a plan's steps get into the maps.
 extension DataplaneMaps {
     /// Takes the steps in their order. Where one fails, `contents` tells how far it came. `tables` are the maps

@@ -17,7 +17,7 @@ struct PacketProgram: Sendable {
     func createMaps(_ sizes: MapSizes, config: l4lb_config) throws(BPFError) -> DataplaneMaps {
         let object = try open(sizes, config: config)
         try object.load()
-        return try DataplaneMaps(object, sizes: sizes, ipv6: paths.ipv6)
+        return try DataplaneMaps(try MapSet(object, ipv6: paths.ipv6), sizes: sizes, ipv6: paths.ipv6)
     }
 
     /// A program for one device over maps that exist. The first one with IPv6 makes that family's flow table.
@@ -28,7 +28,7 @@ struct PacketProgram: Sendable {
             for map in ipv6.all { try object.reuse(map.name, map) }
         }
         try object.load()
-        if paths.ipv6, maps.ipv6 == nil { maps.ipv6 = try IPv6Maps(object, sizes: maps.sizes) }
+        if paths.ipv6, maps.ipv6 == nil { maps.ipv6 = try IPv6Maps(try MapSet(object, ipv6: true), sizes: maps.sizes) }
         return try object.program("l4lb")
     }
 

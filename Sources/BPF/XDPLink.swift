@@ -18,7 +18,12 @@ public final class XDPLink: Sendable {
     }
 
     public let acceleration: Acceleration
-    private let descriptor: FileDescriptor
+    let descriptor: FileDescriptor
+
+    init(_ descriptor: consuming FileDescriptor, acceleration: Acceleration) {
+        self.acceleration = acceleration
+        self.descriptor = descriptor
+    }
 
     /// Linux 5.9. EBUSY or EEXIST: another program holds the device.
     public init(_ program: BPFProgram, interface: UInt32, acceleration: Acceleration) throws(BPFError) {

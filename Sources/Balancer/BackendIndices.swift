@@ -25,6 +25,15 @@ public struct BackendIndices: Equatable, Sendable {
         self.capacity = capacity
     }
 
+    /// Places that were given out before; nil where one does not exist, or two backends have the same.
+    public init?(capacity: Int, places: [BackendKey: UInt16]) {
+        self.capacity = capacity
+        for (key, index) in places {
+            guard Int(index) < capacity, keys.updateValue(key, forKey: index) == nil else { return nil }
+        }
+        indices = places
+    }
+
     public subscript(key: BackendKey) -> UInt16? { indices[key] }
     public func key(at index: UInt16) -> BackendKey? { keys[index] }
     public var count: Int { indices.count }

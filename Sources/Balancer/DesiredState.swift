@@ -21,6 +21,22 @@ public struct DesiredState: Equatable, Sendable {
         self.mapMax = mapMax
     }
 
+    /// Services that were checked when they were made, as an earlier agent had them.
+    init(mode: Mode, mapMax: Int, services: [Service]) throws(BalancerError) {
+        self.init(mode: mode, mapMax: mapMax)
+        for service in services {
+            self.services[service.id] = service
+            ids[service.frontend] = service.id
+            backendCount += service.backends.count
+            sourceRangeCount += service.sourceRanges.count
+        }
+        guard services.count <= mapMax, backendCount <= mapMax else {
+            throw .refused(
+                "--bpf-lb-map-max: \(mapMax) is fewer than the \(services.count) services with \(backendCount) backends that were set: give a larger one"
+            )
+        }
+    }
+
     /// By id.
     public var sortedServices: [Service] { services.values.sorted { $0.id < $1.id } }
 

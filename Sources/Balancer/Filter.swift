@@ -10,6 +10,12 @@ public struct Filter: Equatable, Sendable {
 
     public init() {}
 
+    /// As many words as a new one has.
+    public init(words: [UInt64]) {
+        precondition(words.count == self.words.count)
+        self.words = words
+    }
+
     /// An address that packets are looked at for.
     mutating func insert(_ address: IPAddress) {
         set(L4LB_FILTER_ADDRESSES, Self.spread(Self.fold(address)))

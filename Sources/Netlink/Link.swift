@@ -16,6 +16,8 @@ public struct Link: Hashable, Sendable {
     public var hasCarrier: Bool
     /// The XDP program attached to it, nil where none is, or where several are in different modes.
     public var xdpProgramID: UInt32?
+    /// Whether that one runs in the driver.
+    public var xdpIsNative = false
 }
 
 extension Link {
@@ -32,7 +34,9 @@ extension Link {
         isUp = header.ifi_flags & UInt32(IFF_UP) != 0
         hasCarrier = attributes[IFLA_CARRIER]?.number(UInt8.self) == 1
         // The kernel writes a zero id for "none" in some modes.
-        let program = try attributes.nested(IFLA_XDP)?[IFLA_XDP_PROG_ID]?.number(UInt32.self)
+        let xdp = try attributes.nested(IFLA_XDP)
+        let program = xdp?[IFLA_XDP_PROG_ID]?.number(UInt32.self)
+        xdpIsNative = xdp?[IFLA_XDP_ATTACHED]?.number(UInt8.self) == UInt8(XDP_ATTACHED_DRV)
         xdpProgramID = program == 0 ? nil : program
     }
 

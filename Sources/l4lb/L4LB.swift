@@ -18,7 +18,7 @@ struct L4LB: AsyncParsableCommand {
             """,
         subcommands: [
             AgentCommand.self, ShellCommand.self, ServiceCommands.self, ModeCommands.self, NeighborCommands.self,
-            StatusCommand.self, MonitorCommands.self, BenchCommand.self, VersionCommand.self,
+            StatusCommand.self, MonitorCommands.self, DetachCommand.self, BenchCommand.self, VersionCommand.self,
         ], defaultSubcommand: AgentCommand.self)
 
     static func main() async {

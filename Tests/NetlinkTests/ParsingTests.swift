@@ -24,7 +24,7 @@ import Testing
             link
                 == Link(
                     index: 5, name: "eth0", address: LinkAddress("02:00:00:00:00:01"), mtu: 1500, isUp: true,
-                    hasCarrier: true, xdpProgramID: 42))
+                    hasCarrier: true, xdpProgramID: 42, xdpIsNative: true))
     }
 
     @Test("a link that is down, without an Ethernet address and without a program, says so")

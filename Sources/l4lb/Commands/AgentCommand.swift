@@ -48,7 +48,16 @@ struct AgentCommand: ParsableCommand {
     var clang: String?
     @Option(help: "Where the log goes.")
     var logFile: String?
-    @Option(help: "Answer the API at this unix socket. (default: none)")
+    @Flag(
+        help:
+            "As a service: no prompt, and the packet path outlives the agent; the next one takes it over with its connections."
+    )
+    var noRepl = false
+    @Flag(help: "With --no-repl: the end of the agent is the end of the packet path too.")
+    var detachOnExit = false
+    @Option(help: "With --no-repl: where services that were set by command are kept.")
+    var state: String = AgentOptions.defaultStateFile
+    @Option(help: "Answer the API at this unix socket. (default: \(SocketFile.defaultPath) with --no-repl, else none)")
     var socket: String?
 
     /// The options as the agent takes them.
@@ -104,6 +113,12 @@ struct AgentCommand: ParsableCommand {
         options.sources = try SourceAddresses(
             snat: snatAddresses, rss4: bpfLbRssIpv4SrcCidr, rss6: bpfLbRssIpv6SrcCidr)
         options.clang = clang
+        guard noRepl || !detachOnExit else {
+            throw UsageError(
+                description: "--detach-on-exit: without --no-repl the packet path ends with the agent anyway")
+        }
+        options.outlives = noRepl
+        options.stateFile = state
         return options
     }
 
@@ -119,12 +134,25 @@ struct AgentCommand: ParsableCommand {
     func serve(_ output: Output) async throws -> Int32 {
         let options = try options()
         let socket = try socketFile()
-        let signals = EndSignals()
+        let signals = EndSignals(isService: noRepl)
         let events = EventLog()
-        let log = try events.logger(file: logFile)
+        let log = try events.logger(file: logFile, isService: noRepl)
         let balancer = try LoadBalancer(options, environment: ProcessInfo.processInfo.environment, log: log)
         try await balancer.start()
         let api = try await answerAPI(at: socket, balancer)
+        if noRepl {
+            let greeting = try await greeting(balancer)
+            log.notice("\(greeting.split(separator: "\n")[0])")
+            let manager = ServiceManager()
+            manager.tell("READY=1")
+            let watch = manager.watch { _ = await balancer.mode }
+            await signals.wait()
+            watch?.cancel()
+            manager.tell("STOPPING=1")
+            await api?.stop()
+            await balancer.stop(detaches: detachOnExit)
+            return 0
+        }
         let loop = PromptLoop(balancer: balancer, events: events, signals: signals)
         if loop.isTerminal { output.note(try await greeting(balancer)) }
         let code = await loop.run()

@@ -4,8 +4,8 @@ import Agent
 extension AgentCommand {
     /// Where the API is to answer: looked at first, so that a path that cannot be used changes nothing.
     func socketFile() throws -> SocketFile? {
-        guard let socket else { return nil }
-        let file = try SocketFile(socket)
+        guard let path = socket ?? (noRepl ? SocketFile.defaultPath : nil) else { return nil }
+        let file = try SocketFile(path)
         try file.prepare()
         return file
     }

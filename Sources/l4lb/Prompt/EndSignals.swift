@@ -10,10 +10,12 @@ final class EndSignals: Sendable {
     private let receiver = Receiver()
     private let sources: [any DispatchSourceSignal]
 
-    init() {
+    /// A service has no terminal whose end could be its own.
+    init(isService: Bool = false) {
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGHUP, SIG_IGN)
         let receiver = receiver
-        sources = [SIGTERM, SIGHUP, SIGINT].map { number in
+        sources = (isService ? [SIGTERM, SIGINT] : [SIGTERM, SIGHUP, SIGINT]).map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler { receiver.arrived(number) }
@@ -30,6 +32,11 @@ final class EndSignals: Sendable {
         receiver.begin { task.cancel() }
         defer { receiver.finish() }
         return try await task.value
+    }
+
+    /// Returns when the agent is to end.
+    func wait() async {
+        try? await interruptible { while true { try await Task.sleep(for: .seconds(3600)) } }
     }
 
     /// From now on signals reach whoever reads lines, one that has come before too.

@@ -9,7 +9,8 @@ final class EventLog: Sendable {
     /// A prompt that nobody types at must not fill the memory.
     private static let limit = 100
 
-    func logger(file: String?) throws -> Logger {
+    /// A service's log goes to standard error where no file is given, for the journal.
+    func logger(file: String?, isService: Bool = false) throws -> Logger {
         var handle: FileHandle?
         if let file {
             guard
@@ -20,6 +21,7 @@ final class EventLog: Sendable {
             _ = try? opened.seekToEnd()
             handle = opened
         }
+        if isService, handle == nil { handle = .standardError }
         let file = handle
         return Logger(label: "l4lb") { _ in Handler(events: self, file: file) }
     }

@@ -1,0 +1,122 @@
+import Addresses
+
+/// What an agent keeps for the one after it: what users asked for by command, and the places of backends, which
+/// living connections name. Addresses are text as users write them.
+public struct SavedState: Equatable, Codable, Sendable {
+    public var mode: String
+    public var services: [SavedService]
+    public var places: [SavedPlace]
+
+    public struct SavedService: Equatable, Codable, Sendable {
+        public var id: UInt16
+        public var frontend: String
+        public var backends: [SavedBackend]
+        public var algorithm: String
+        public var affinity: UInt32?
+        public var sourceRanges: [String]
+        public var sourceRangesPolicy: String
+        public var mode: String?
+        public var maxNewConnections: UInt32?
+        public var origin: String
+    }
+
+    public struct SavedBackend: Equatable, Codable, Sendable {
+        public var endpoint: String
+        public var weight: UInt16
+        public var state: String
+    }
+
+    /// A backend's place in the map `backends`, also one that has left and still has connections.
+    public struct SavedPlace: Equatable, Codable, Sendable {
+        public var frontend: String
+        public var backend: String
+        public var index: UInt16
+        /// The id that its service has or had.
+        public var service: UInt16?
+    }
+}
+
+extension SavedState {
+    public init(_ state: DesiredState, indices: BackendIndices, serviceIDs: [Frontend: UInt16]) {
+        mode = state.mode.rawValue
+        services = state.sortedServices.map(SavedService.init)
+        places = indices.all.sorted { $0.value < $1.value }.map { key, index in
+            SavedPlace(
+                frontend: "\(key.frontend)", backend: "\(key.backend)", index: index,
+                service: state.service(of: key.frontend)?.id ?? serviceIDs[key.frontend])
+        }
+    }
+
+    /// What was saved, as values again; nil where a text means nothing.
+    public func restored(mapMax: Int) throws(BalancerError) -> Restored? {
+        guard let mode = Mode(rawValue: mode) else { return nil }
+        var restored: [Service] = []
+        for saved in services {
+            guard let service = saved.service else { return nil }
+            restored.append(service)
+        }
+        var indices: [BackendKey: UInt16] = [:]
+        var serviceIDs: [Frontend: UInt16] = [:]
+        for place in places {
+            guard let frontend = Frontend(place.frontend), let backend = Endpoint(place.backend) else { return nil }
+            indices[BackendKey(frontend: frontend, backend: backend)] = place.index
+            if let id = place.service { serviceIDs[frontend] = id }
+        }
+        guard let places = BackendIndices(capacity: mapMax, places: indices) else {
+            throw .refused(
+                "--bpf-lb-map-max: \(mapMax) is fewer than the places of backends in use: give a larger one")
+        }
+        return Restored(
+            state: try DesiredState(mode: mode, mapMax: mapMax, services: restored), indices: places,
+            serviceIDs: serviceIDs)
+    }
+
+    public struct Restored: Sendable {
+        public var state: DesiredState
+        public var indices: BackendIndices
+        public var serviceIDs: [Frontend: UInt16]
+
+        public init(state: DesiredState, indices: BackendIndices, serviceIDs: [Frontend: UInt16] = [:]) {
+            self.state = state
+            self.indices = indices
+            self.serviceIDs = serviceIDs
+        }
+    }
+}
+
+extension SavedState.SavedService {
+    fileprivate init(_ service: Service) {
+        id = service.id
+        frontend = "\(service.frontend)"
+        backends = service.backends.map {
+            .init(endpoint: "\($0.endpoint)", weight: $0.weight, state: $0.state.rawValue)
+        }
+        algorithm = service.algorithm.rawValue
+        affinity = service.affinity
+        sourceRanges = service.sourceRanges.map(\.description)
+        sourceRangesPolicy = service.sourceRangesPolicy.rawValue
+        mode = service.mode?.rawValue
+        maxNewConnections = service.maxNewConnections
+        origin = service.origin.rawValue
+    }
+
+    fileprivate var service: Service? {
+        guard let frontend = Frontend(frontend), let algorithm = Algorithm(rawValue: algorithm),
+            let policy = SourceRangesPolicy(rawValue: sourceRangesPolicy), let origin = Origin(rawValue: origin)
+        else { return nil }
+        let backends = backends.compactMap { saved -> Backend? in
+            guard let endpoint = Endpoint(saved.endpoint), let state = BackendState(rawValue: saved.state) else {
+                return nil
+            }
+            return Backend(endpoint, weight: saved.weight, state: state)
+        }
+        let ranges = sourceRanges.compactMap(IPPrefix.init)
+        let mode = self.mode.map(Mode.init(rawValue:))
+        guard id > 0, backends.count == self.backends.count, ranges.count == sourceRanges.count, mode != .some(nil)
+        else { return nil }
+        return Service(
+            id: id, frontend: frontend, backends: backends, algorithm: algorithm, affinity: affinity,
+            sourceRanges: ranges, sourceRangesPolicy: policy, mode: mode ?? nil, maxNewConnections: maxNewConnections,
+            origin: origin)
+    }
+}
