@@ -173,8 +173,7 @@ static __always_inline int error_unwrap(struct xdp_md *ctx, const struct packet 
 					const int from, const int to)
 {
 	struct icmp *icmp = packet_at(ctx, p->l4, sizeof(*icmp));
-	__u32 outer = q->l4 - q->l3, frame = bpf_xdp_get_buff_len(ctx);
-	__u32 type_code, high, device, index;
+	__u32 outer = q->l4 - q->l3, frame = bpf_xdp_get_buff_len(ctx), type_code, high, device;
 	struct l4lb_flow *slot;
 	struct ethernet *eth;
 	__be32 rest;
@@ -206,8 +205,7 @@ static __always_inline int error_unwrap(struct xdp_md *ctx, const struct packet 
 			return XDP_PASS;
 		q->tuple.addresses = address_word(&ip->source, &ip->destination);
 	}
-	index = flow_look_up(&q->tuple, flow_hash(&q->tuple), &word, to);
-	slot = index == NO_SLOT ? 0 : slot_at(index, to);
+	slot = quoted_slot(q, &word, to);
 	if (!slot || WORD_KIND(word) != L4LB_FLOW_DSR)
 		return XDP_PASS;
 	if (to == IPV6) {

@@ -66,12 +66,19 @@ static __always_inline int quote_ports(struct xdp_md *ctx, struct quote *q)
 	return 1;
 }
 
+static __always_inline struct l4lb_flow *quoted_slot(const struct quote *q, __u64 *word,
+						     const int family)
+{
+	__u32 index = flow_look_up(&q->tuple, flow_hash(&q->tuple), word, family);
+
+	return index == NO_SLOT ? 0 : slot_at(index, family);
+}
+
 /* The flow that a quoted packet of the other direction belongs to. */
 static __always_inline struct l4lb_flow *quote_flow(struct xdp_md *ctx, const struct quote *q,
 						    __u64 *word, const int family)
 {
-	__u32 index = flow_look_up(&q->tuple, flow_hash(&q->tuple), word, family);
-	struct l4lb_flow *slot = index == NO_SLOT ? 0 : slot_at(index, family);
+	struct l4lb_flow *slot = quoted_slot(q, word, family);
 	void *l3;
 
 	if (!slot || family == IPV4)

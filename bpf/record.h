@@ -79,7 +79,7 @@ static __always_inline enum record_class slot_class(const struct l4lb_flow *slot
 }
 
 /*
- * Claims a connection that may go, and clears it. `most` is the best that may be taken. A forward
+ * Claims a connection that may go, and clears it. `most`: the highest class that is taken. A forward
  * slot that is free may have left its reply slot behind, whose port rests.
  */
 __noinline int record_seize(__u32 record, __u32 now, __u32 most, int family)
