@@ -1,3 +1,4 @@
+import Addresses
 import AsyncHTTPClient
 import Balancer
 import Foundation
@@ -59,6 +60,16 @@ public struct APIClient: Balancing {
 
     public func delete(id: UInt16) async throws -> DeletedReport { try await ask(.DELETE, "/v1/services/\(id)") }
     public func deleteAll() async throws -> DeletedReport { try await ask(.DELETE, "/v1/services") }
+    public func backends(_ endpoint: Endpoint?) async throws -> BackendListReport {
+        try await ask(.GET, endpoint.map(Route.path(of:)) ?? "/v1/backends")
+    }
+
+    public func setState(
+        _ state: BackendState?, of backend: Endpoint, service: UInt16?
+    ) async throws -> BackendListReport {
+        try await ask(.PUT, Route.path(of: backend), BackendStateBody(state ?? .active, service: service))
+    }
+
     public func neighbours() async throws -> NeighborListReport { try await ask(.GET, "/v1/neighbors") }
     public func mode() async throws -> ModeReport { try await ask(.GET, "/v1/mode") }
 

@@ -51,7 +51,7 @@ struct APIResponder: HTTPResponder {
         let route = try Route(method: request.method.rawValue, path: request.uri.path, query: request.uri.query)
         let body =
             switch route {
-            case .postService, .putService, .putMode: try await body(of: request)
+            case .postService, .putService, .putBackend, .putMode: try await body(of: request)
             default: Data()
             }
         let balancer = balancer
@@ -76,6 +76,11 @@ struct APIResponder: HTTPResponder {
         case .deleteService(let id): return json(try await balancer.delete(id: id))
         case .connections(let id, let limit):
             return json(try await balancer.connections(id: id, limit: limit))
+        case .listBackends: return json(try await balancer.backends(nil))
+        case .getBackend(let backend): return json(try await balancer.backends(backend))
+        case .putBackend(let backend):
+            let wanted = try APIError.read(BackendStateBody.self, from: body)
+            return json(try await balancer.setState(try wanted.value(), of: backend, service: try wanted.id()))
         case .neighbours: return json(try await balancer.neighbours())
         case .getMode: return json(try await balancer.mode())
         case .putMode: return json(try await balancer.updateMode(try APIError.read(ModeBody.self, from: body).value()))

@@ -1,3 +1,4 @@
+import Addresses
 import Balancer
 
 /// A load balancer as its commands see it: the agent itself, or one that is reached over its socket.
@@ -17,6 +18,10 @@ public protocol Balancing: Sendable {
     func delete(id: UInt16) async throws -> DeletedReport
     /// Deletes what commands have made.
     func deleteAll() async throws -> DeletedReport
+    /// Those at one address and port, or all: by service, in the order in which the user gave them.
+    func backends(_ endpoint: Endpoint?) async throws -> BackendListReport
+    /// Sets an operator's state for a backend, or undoes it (nil), in one service or in all that have it.
+    func setState(_ state: BackendState?, of backend: Endpoint, service: UInt16?) async throws -> BackendListReport
     func neighbours() async throws -> NeighborListReport
     func mode() async throws -> ModeReport
     func updateMode(_ mode: Mode) async throws -> ModeUpdateReport

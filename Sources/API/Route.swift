@@ -1,3 +1,4 @@
+import Addresses
 import Balancer
 
 /// What a request asks for, read from its method and path.
@@ -7,6 +8,9 @@ enum Route: Hashable {
     case putService(UInt16)
     case deleteService(UInt16)
     case connections(UInt16, limit: Int)
+    case listBackends
+    case getBackend(Endpoint)
+    case putBackend(Endpoint)
     case neighbours
     case getMode, putMode
     case status
@@ -57,21 +61,38 @@ enum Route: Hashable {
         case ["readyz"]: return [("GET", .ready)]
         case ["v1", "services"]:
             return [("GET", .listServices), ("POST", .postService), ("DELETE", .deleteServices)]
+        case ["v1", "backends"]: return [("GET", .listBackends)]
         case ["v1", "neighbors"]: return [("GET", .neighbours)]
         case ["v1", "mode"]: return [("GET", .getMode), ("PUT", .putMode)]
         case ["v1", "status"]: return [("GET", .status)]
         default: break
+        }
+        if parts.count == 3, parts[..<2] == ["v1", "backends"] {
+            let backend = try backend(parts[2])
+            return [("GET", .getBackend(backend)), ("PUT", .putBackend(backend))]
         }
         guard (3...4).contains(parts.count), parts[..<2] == ["v1", "services"],
             parts.count == 3 || parts[3] == "connections"
         else {
             throw APIError(
                 .notFound, "there is no \(quoted(path))",
-                mend: "use /v1/services, /v1/neighbors, /v1/mode, /v1/status, /healthz or /readyz")
+                mend: "use /v1/services, /v1/backends, /v1/neighbors, /v1/mode, /v1/status, /healthz or /readyz")
         }
         let id = try id(parts[2])
         guard parts.count == 3 else { return [("GET", .connections(id, limit: defaultConnections))] }
         return [("GET", .getService(id)), ("PUT", .putService(id)), ("DELETE", .deleteService(id))]
+    }
+
+    /// Brackets and colons may be written as they are, though RFC 3986 has them encoded.
+    private static func backend(_ text: String) throws(APIError) -> Endpoint {
+        guard let backend = text.removingPercentEncoding.flatMap(Endpoint.init) else {
+            throw APIError(.invalid, "the backend \(quoted(text)) is not an IP address and port")
+        }
+        return backend
+    }
+
+    static func path(of backend: Endpoint) -> String {
+        "/v1/backends/" + backend.description.replacing("[", with: "%5B").replacing("]", with: "%5D")
     }
 
     private static func id(_ text: String) throws(APIError) -> UInt16 {

@@ -16,7 +16,7 @@ struct ServiceBody: Codable {
         init(_ backend: Backend) {
             self.backend = backend.endpoint.description
             weight = backend.weight
-            state = backend.state.rawValue
+            state = backend.configuredState.rawValue
         }
 
         init(from decoder: any Decoder) throws {
@@ -111,28 +111,5 @@ struct ServiceBody: Codable {
         ]
         guard let colon = text.firstIndex(of: ":"), let field = fields[String(text[..<colon])] else { return text }
         return field + text[colon...]
-    }
-}
-
-struct ModeBody: Codable {
-    var mode: String
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case mode
-    }
-
-    init(_ mode: Mode) {
-        self.mode = mode.rawValue
-    }
-
-    init(from decoder: any Decoder) throws {
-        mode = try decoder.fields(CodingKeys.self).decode(String.self, forKey: .mode)
-    }
-
-    func value() throws(APIError) -> Mode {
-        guard let mode = Mode(rawValue: mode) else {
-            throw APIError(.invalid, "mode: \(quoted(mode)) is not snat or dsr")
-        }
-        return mode
     }
 }

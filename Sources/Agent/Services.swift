@@ -90,6 +90,11 @@ extension LoadBalancer {
             warnings.append(
                 "no link address yet for \(names): packets for them are dropped until they answer ARP or NDP")
         }
+        let held = service.backends.filter { $0.override != nil }.map { "\($0.endpoint) (\($0.state.rawValue))" }
+        if !held.isEmpty {
+            warnings.append(
+                "'backend undrain' was not said yet for \(held.joined(separator: ", ")), which keep what was set")
+        }
         let port = service.frontend.endpoint.port
         let others = service.backends.map(\.endpoint).filter { $0.port != port }
         if state.mode(of: service) == .dsr, !others.isEmpty {

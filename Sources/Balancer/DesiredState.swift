@@ -103,9 +103,10 @@ public struct DesiredState: Equatable, Sendable {
         guard let id = existing?.id ?? request.id ?? freeID() else {
             throw .refused("all 65535 service ids are taken: delete a service first")
         }
+        let overrides = existing?.overrides ?? [:]
         let service = Service(
-            id: id, frontend: request.frontend, backends: request.backends, algorithm: request.algorithm,
-            affinity: request.affinity, sourceRanges: request.sourceRanges,
+            id: id, frontend: request.frontend, backends: request.backends.map { $0.with(overrides[$0.endpoint]) },
+            algorithm: request.algorithm, affinity: request.affinity, sourceRanges: request.sourceRanges,
             sourceRangesPolicy: request.sourceRangesPolicy, mode: request.mode,
             maxNewConnections: request.maxNewConnections, origin: origin)
         services[id] = service
@@ -140,6 +141,36 @@ public struct DesiredState: Equatable, Sendable {
         backendCount -= service.backends.count
         sourceRangeCount -= service.sourceRanges.count
         return service
+    }
+
+    /// Sets an operator's state for a backend, or undoes it (nil), in one service or in all that have it; gives those
+    /// services back. It holds whoever the services are of, and until it is undone or the backend leaves.
+    public mutating func setState(
+        _ state: BackendState?, of backend: Endpoint, service id: UInt16? = nil
+    ) throws(BalancerError) -> [Service] {
+        let all = try id.map { id throws(BalancerError) in [try service(id: id)] } ?? sortedServices
+        var changed: [Service] = []
+        for var service in all {
+            guard let place = service.backends.firstIndex(where: { $0.endpoint == backend }) else { continue }
+            service.backends[place].override = state
+            services[service.id] = service
+            changed.append(service)
+        }
+        guard !changed.isEmpty else { throw noSuchBackend(backend, service: id) }
+        return changed
+    }
+
+    /// The services that have a backend, by id.
+    public func services(with backend: Endpoint) throws(BalancerError) -> [Service] {
+        let found = sortedServices.filter { $0.backends.contains { $0.endpoint == backend } }
+        guard !found.isEmpty else { throw noSuchBackend(backend, service: nil) }
+        return found
+    }
+
+    private func noSuchBackend(_ backend: Endpoint, service: UInt16?) -> BalancerError {
+        .notFound(
+            "\(service.map { "service \($0)" } ?? "no service") has \(service == nil ? "" : "no ")backend \(backend): see 'backend list'"
+        )
     }
 
     private func freeID() -> UInt16? {

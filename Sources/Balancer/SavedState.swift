@@ -24,6 +24,7 @@ public struct SavedState: Equatable, Codable, Sendable {
         public var endpoint: String
         public var weight: UInt16
         public var state: String
+        public var override: String?
     }
 
     /// A backend's place in the map `backends`, also one that has left and still has connections.
@@ -89,7 +90,9 @@ extension SavedState.SavedService {
         id = service.id
         frontend = "\(service.frontend)"
         backends = service.backends.map {
-            .init(endpoint: "\($0.endpoint)", weight: $0.weight, state: $0.state.rawValue)
+            .init(
+                endpoint: "\($0.endpoint)", weight: $0.weight, state: $0.configuredState.rawValue,
+                override: $0.override?.rawValue)
         }
         algorithm = service.algorithm.rawValue
         affinity = service.affinity
@@ -105,10 +108,11 @@ extension SavedState.SavedService {
             let policy = SourceRangesPolicy(rawValue: sourceRangesPolicy), let origin = Origin(rawValue: origin)
         else { return nil }
         let backends = backends.compactMap { saved -> Backend? in
-            guard let endpoint = Endpoint(saved.endpoint), let state = BackendState(rawValue: saved.state) else {
-                return nil
-            }
-            return Backend(endpoint, weight: saved.weight, state: state)
+            let override = saved.override.map(BackendState.init(rawValue:))
+            guard let endpoint = Endpoint(saved.endpoint), let state = BackendState(rawValue: saved.state),
+                override != .some(nil)
+            else { return nil }
+            return Backend(endpoint, weight: saved.weight, state: state, override: override ?? nil)
         }
         let ranges = sourceRanges.compactMap(IPPrefix.init)
         let mode = self.mode.map(Mode.init(rawValue:))

@@ -34,12 +34,27 @@ public struct Backend: Hashable, Sendable {
     public var endpoint: Endpoint
     /// The backend's share of new connections, 0 to 65535. 0: no new connections.
     public var weight: UInt16
-    public var state: BackendState
+    /// What its service says.
+    public var configuredState: BackendState
+    /// What an operator has set for this backend alone; it outlives the service's replacement.
+    public var override: BackendState?
 
-    public init(_ endpoint: Endpoint, weight: UInt16 = 1, state: BackendState = .active) {
+    public init(
+        _ endpoint: Endpoint, weight: UInt16 = 1, state: BackendState = .active, override: BackendState? = nil
+    ) {
         self.endpoint = endpoint
         self.weight = weight
-        self.state = state
+        configuredState = state
+        self.override = override
+    }
+
+    /// The more cautious of both.
+    public var state: BackendState { max(configuredState, override ?? .active) }
+
+    func with(_ override: BackendState?) -> Self {
+        var backend = self
+        backend.override = override
+        return backend
     }
 
     /// Whether new connections may go to it.
@@ -84,6 +99,12 @@ public struct Service: Hashable, Sendable {
 }
 
 extension Service {
+    /// What operators have set for its backends.
+    var overrides: [Endpoint: BackendState] {
+        Dictionary(
+            uniqueKeysWithValues: backends.compactMap { backend in backend.override.map { (backend.endpoint, $0) } })
+    }
+
     /// The first backend that is not of the frontend's family.
     var otherFamily: Endpoint? { backends.map(\.endpoint).first { !frontend.isOfFamily($0) } }
 }

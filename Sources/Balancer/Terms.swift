@@ -46,13 +46,24 @@ public enum Algorithm: String, Hashable, Sendable, CaseIterable {
     case random
 }
 
-public enum BackendState: String, Hashable, Sendable, CaseIterable {
+/// From the least to the most cautious.
+public enum BackendState: String, Hashable, Comparable, Sendable, CaseIterable {
     /// Gets new connections.
     case active
     /// Keeps its connections and gets no new ones.
     case draining
     /// Gets no packet: its connections choose another backend.
     case maintenance
+
+    public static func < (a: Self, b: Self) -> Bool { a.caution < b.caution }
+
+    private var caution: Int {
+        switch self {
+        case .active: 0
+        case .draining: 1
+        case .maintenance: 2
+        }
+    }
 }
 
 /// What a service's source ranges mean.

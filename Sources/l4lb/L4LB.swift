@@ -17,8 +17,9 @@ struct L4LB: AsyncParsableCommand {
             \(SocketFile.defaultPath)).
             """,
         subcommands: [
-            AgentCommand.self, ShellCommand.self, ServiceCommands.self, ModeCommands.self, NeighborCommands.self,
-            StatusCommand.self, MonitorCommands.self, DetachCommand.self, BenchCommand.self, VersionCommand.self,
+            AgentCommand.self, ShellCommand.self, ServiceCommands.self, BackendCommands.self, ModeCommands.self,
+            NeighborCommands.self, StatusCommand.self, MonitorCommands.self, DetachCommand.self, BenchCommand.self,
+            VersionCommand.self,
         ], defaultSubcommand: AgentCommand.self)
 
     static func main() async {

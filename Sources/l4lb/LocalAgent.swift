@@ -1,4 +1,5 @@
 import API
+import Addresses
 import Agent
 import Balancer
 
@@ -43,6 +44,14 @@ struct LocalAgent: Balancing {
         try await asking { DeletedReport(try await balancer.deleteAll()) }
     }
 
+    func backends(_ endpoint: Endpoint?) async throws -> BackendListReport {
+        try await asking { BackendListReport(try await balancer.backends(endpoint)) }
+    }
+
+    func setState(_ state: BackendState?, of backend: Endpoint, service: UInt16?) async throws -> BackendListReport {
+        try await asking { BackendListReport(try await balancer.setState(state, of: backend, service: service)) }
+    }
+
     func neighbours() async throws -> NeighborListReport {
         try await asking { NeighborListReport(try await balancer.neighbours()) }
     }
@@ -81,6 +90,12 @@ extension ServiceReport {
 extension DumpReport {
     init(_ dump: LoadBalancer.Dump) {
         self.init(dump.service, mode: dump.mode, connections: dump.connections, backends: dump.backends)
+    }
+}
+
+extension BackendListReport {
+    init(_ backends: [LoadBalancer.BackendOfService]) {
+        self.init(backends: backends.map { Entry($0.report, of: $0.service, mode: $0.mode) })
     }
 }
 

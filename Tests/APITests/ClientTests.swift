@@ -1,3 +1,4 @@
+import Addresses
 import Balancer
 import Foundation
 import Testing
@@ -32,6 +33,8 @@ import Testing
             try await expectSame { try await $0.service(id: 1) }
             try await expectSame { try await $0.connections(id: 1, limit: .max) }
             try await expectSame { try await $0.connections(id: 1, limit: 1) }
+            try await expectSame { try await $0.backends(nil) }
+            try await expectSame { try await $0.backends(Endpoint("20.1.1.10:80")!) }
             try await expectSame { try await $0.neighbours() }
             try await expectSame { try await $0.status() }
             try await expectSame { try await $0.mode() }
@@ -54,6 +57,11 @@ import Testing
             let service = try #require(await balancer.state.services[2])
             #expect(service.frontend == request.frontend && service.backends == request.backends)
             #expect(service.affinity == 10_800 && service.mode == .dsr)
+            let backend = try #require(Endpoint("[2001:db8::2]:*"))
+            let list = try await client.setState(.draining, of: backend, service: 2)
+            #expect(list.backends.map(\.state) == ["draining"] && list.backends.map(\.override) == ["draining"])
+            #expect(await balancer.state.services[2]?.backends.map(\.override) == [.draining])
+            #expect(try await client.setState(nil, of: backend, service: nil).backends.map(\.override) == [nil])
             #expect(try await client.updateMode(.dsr) == .init(mode: .dsr, changed: true))
             #expect(try await client.updateMode(.dsr) == .init(mode: .dsr, changed: false))
             #expect(try await client.delete(id: 2).services.map(\.frontend) == ["[2001:db8::1]:*/udp"])

@@ -57,6 +57,14 @@ struct Document {
         .init(method: "GET", path: "/v1/services/{id}/connections"): [
             400: ("/v1/services/65536/connections", nil), 404: ("/v1/services/9/connections", nil),
         ],
+        .init(method: "GET", path: "/v1/backends/{backend}"): [
+            400: ("/v1/backends/20.1.1.10", nil), 404: ("/v1/backends/20.1.1.99:80", nil),
+        ],
+        .init(method: "PUT", path: "/v1/backends/{backend}"): [
+            200: ("/v1/backends/20.1.1.10:80", #"{"state": "draining", "service": 1}"#),
+            400: ("/v1/backends/20.1.1.10:80", #"{"state": "down"}"#),
+            404: ("/v1/backends/20.1.1.10:80", #"{"state": "active", "service": 9}"#),
+        ],
         .init(method: "PUT", path: "/v1/mode"): [
             200: ("/v1/mode", #"{"mode": "dsr"}"#), 400: ("/v1/mode", #"{"mode": "nat"}"#),
             409: ("/v1/mode", #"{"mode": "snat"}"#),
@@ -85,7 +93,7 @@ struct Document {
     private func ask(
         _ operation: Document.Operation, for status: Int, _ file: SocketFile, _ balancer: MemoryBalancer
     ) async throws -> Answer {
-        let (method, path) = (operation.method, operation.path.replacing("{id}", with: "1"))
+        let (method, path) = (operation.method, Self.path(operation.path))
         let (known, body) = (Self.requests[operation]?[status], Self.requests[operation]?[200]?.body)
         switch status {
         case 500: await balancer.fail(with: APIError(.failed, "clang failed"))
@@ -100,17 +108,22 @@ struct Document {
         return try await exchange(file, method, known?.path ?? path, body: known?.body ?? body)
     }
 
+    /// With a service and a backend that there are.
+    private static func path(_ template: String) -> String {
+        template.replacing("{id}", with: "1").replacing("{backend}", with: "20.1.1.10:80")
+    }
+
     @Test("the server has no path and no method that the document has not")
     func nothingElse() async throws {
         let document = try Document()
         let paths = Set(document.statuses.keys.map(\.path))
-        #expect(document.statuses.count == 13 && paths.count == 8)
+        #expect(document.statuses.count == 16 && paths.count == 10)
         try await withServer { file, _ in
             for path in paths {
                 let documented = document.statuses.keys.filter { $0.path == path }.map(\.method)
                 for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
                 where !documented.contains(method) {
-                    let answer = try await exchange(file, method, path.replacing("{id}", with: "1"))
+                    let answer = try await exchange(file, method, Self.path(path))
                     #expect(answer.status == 405, "\(method) \(path)")
                     let allowed = answer.headers["allow"]?.components(separatedBy: ", ") ?? []
                     #expect(Set(allowed) == Set(documented), "\(method) \(path)")

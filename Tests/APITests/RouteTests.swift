@@ -1,3 +1,4 @@
+import Addresses
 import Testing
 
 @testable import API
@@ -10,7 +11,10 @@ import Testing
             ("DELETE", "/v1/services", .deleteServices), ("GET", "/v1/services/1", .getService(1)),
             ("PUT", "/v1/services/65535", .putService(65535)), ("DELETE", "/v1/services/7", .deleteService(7)),
             ("GET", "/v1/services/7/connections", .connections(7, limit: 10_000)),
-            ("GET", "/v1/neighbors", .neighbours),
+            ("GET", "/v1/neighbors", .neighbours), ("GET", "/v1/backends", .listBackends),
+            ("GET", "/v1/backends/20.1.1.10:80", .getBackend(Endpoint("20.1.1.10:80")!)),
+            ("PUT", "/v1/backends/%5Bfd00::1%5D%3A80", .putBackend(Endpoint("[fd00::1]:80")!)),
+            ("PUT", "/v1/backends/[fd00::1]:80", .putBackend(Endpoint("[fd00::1]:80")!)),
             ("GET", "/v1/mode", .getMode), ("PUT", "/v1/mode", .putMode), ("GET", "/v1/status", .status),
             ("GET", "/healthz", .healthy), ("GET", "/readyz", .ready),
         ])
@@ -44,6 +48,9 @@ import Testing
             ("GET", "//v1/services", .notFound), ("GET", "/v1/services/0", .invalid),
             ("GET", "/v1/services/65536", .invalid), ("GET", "/v1/services/-1", .invalid),
             ("GET", "/v1/services/x/connections", .invalid), ("GET", "/v1/services/%31", .invalid),
+            ("GET", "/v1/backends/", .invalid), ("PUT", "/v1/backends/20.1.1.10", .invalid),
+            ("PUT", "/v1/backends/%zz", .invalid), ("GET", "/v1/backends/20.1.1.10:80/state", .notFound),
+            ("DELETE", "/v1/backends/20.1.1.10:80", .methodNotAllowed), ("PUT", "/v1/backends", .methodNotAllowed),
             ("POST", "/v1/mode", .methodNotAllowed), ("HEAD", "/v1/status", .methodNotAllowed),
             ("get", "/v1/status", .methodNotAllowed), ("PATCH", "/v1/services/1", .methodNotAllowed),
             ("DELETE", "/v1/services/1/connections", .methodNotAllowed),

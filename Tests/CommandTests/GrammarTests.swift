@@ -21,7 +21,11 @@ import Testing
             ("neighbor list", "NeighborList"), ("status", "StatusCommand"), ("status -o json", "StatusCommand"),
             ("monitor drops", "MonitorDrops"),
             ("monitor drops --count=3 --seconds 5 --rate=10 -o json", "MonitorDrops"),
-            ("version", "VersionCommand"), ("exit", "ExitCommand"), ("quit", "ExitCommand"),
+            ("backend list", "BackendList"), ("backend list 20.1.1.10:80 -o json", "BackendList"),
+            ("backend drain 20.1.1.10:80 --service 1 --wait --timeout=90s", "BackendDrain"),
+            ("backend maintenance [2001:db8::1]:80 --service=1", "BackendMaintenance"),
+            ("backend undrain 20.1.1.10:80", "BackendUndrain"), ("version", "VersionCommand"), ("exit", "ExitCommand"),
+            ("quit", "ExitCommand"),
         ])
     func reads(line: String, command: String) throws {
         let parsed = try #require(try parse(line))
@@ -134,7 +138,7 @@ import Testing
     func nouns() {
         #expect(
             PromptGrammar.nouns == [
-                "service", "mode", "neighbor", "status", "monitor", "version", "exit", "help", "quit",
+                "service", "backend", "mode", "neighbor", "status", "monitor", "version", "exit", "help", "quit",
             ])
         #expect(PromptGrammar.verbs(of: "service") == ["update", "list", "get", "dumpstate", "delete"])
         #expect(PromptGrammar.verbs(of: "status") == [])

@@ -13,7 +13,10 @@ public struct ServiceReport: Codable, Hashable, Sendable {
     public struct BackendEntry: Codable, Hashable, Sendable {
         public var backend: String
         public var weight: UInt16
+        /// The more cautious of the service's own and `override`.
         public var state: String
+        /// What an operator has set; null where nothing.
+        @ExplicitNull public var override: String?
 
         public var takesConnections: Bool { state == BackendState.active.rawValue && weight > 0 }
     }
@@ -64,7 +67,9 @@ public struct ServiceReport: Codable, Hashable, Sendable {
         replyBytes = hasReplies ? counters.replyBytes : nil
         drops = Dictionary(uniqueKeysWithValues: counters.drops.map { ($0.key.rawValue, $0.value) })
         backends = service.backends.map {
-            BackendEntry(backend: $0.endpoint.description, weight: $0.weight, state: $0.state.rawValue)
+            BackendEntry(
+                backend: $0.endpoint.description, weight: $0.weight, state: $0.state.rawValue,
+                override: $0.override?.rawValue)
         }
     }
 }

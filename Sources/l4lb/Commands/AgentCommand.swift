@@ -122,14 +122,6 @@ struct AgentCommand: ParsableCommand {
         return options
     }
 
-    private func duration(_ option: String, _ text: String) throws -> UInt32 {
-        guard let seconds = Duration.seconds(text), (1...86_400 * 30).contains(seconds) else {
-            throw UsageError(
-                description: "\(option): \(quoted(text)) is not a time such as 60s or 2h13m20s, up to 720h")
-        }
-        return UInt32(seconds)
-    }
-
     /// Runs the agent until its end; the exit code.
     func serve(_ output: Output) async throws -> Int32 {
         let options = try options()
@@ -178,6 +170,15 @@ func number(_ option: String, _ text: String, _ range: ClosedRange<Int>) throws 
             description: "\(option): \(quoted(text)) is not a number from \(range.lowerBound) to \(range.upperBound)")
     }
     return number
+}
+
+/// The seconds that an option's text means, up to 30 days.
+func duration(_ option: String, _ text: String) throws -> UInt32 {
+    guard let seconds = Duration.seconds(text), (1...86_400 * 30).contains(seconds) else {
+        throw UsageError(
+            description: "\(option): \(quoted(text)) is not a time such as 60s or 2h13m20s, up to 720h")
+    }
+    return UInt32(seconds)
 }
 
 extension Duration {

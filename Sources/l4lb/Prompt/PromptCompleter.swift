@@ -24,9 +24,11 @@ struct PromptCompleter: Sendable {
         guard let noun = words.first else { return PromptGrammar.nouns }
         guard let verbs = PromptGrammar.verbs(of: noun) else { return [] }
         guard words.count > 1 || verbs.isEmpty else { return verbs }
-        if word.hasPrefix("--id=") { return ids().map { "--id=\($0)" } }
+        for option in ["--id", "--service"] where word.hasPrefix("\(option)=") {
+            return ids().map { "\(option)=\($0)" }
+        }
         switch words.last {
-        case "--id": return ids().map(String.init)
+        case "--id", "--service": return ids().map(String.init)
         case "-o", "--output": return OutputFormat.allCases.map(\.rawValue)
         case let option?:
             if let values = values[option] { return values }
@@ -55,6 +57,9 @@ struct PromptCompleter: Sendable {
         ["service", "get"]: ["--id=", "-o"],
         ["service", "dumpstate"]: ["--id=", "-o"],
         ["service", "delete"]: ["--id=", "--all", "-o"],
+        ["backend", "drain"]: ["--service=", "--wait", "--timeout=", "-o"],
+        ["backend", "maintenance"]: ["--service=", "-o"],
+        ["backend", "undrain"]: ["--service=", "-o"],
         ["monitor", "drops"]: ["--count=", "--seconds=", "--rate=", "-o"],
     ]
 

@@ -27,9 +27,8 @@ struct PromptGrammar: ParsableCommand {
         commandName: "l4lb>",
         abstract: "The commands of the prompt; 'help COMMAND' tells more, 'exit' ends.",
         subcommands: [
-            ServiceCommands.self, ModeCommands.self, NeighborCommands.self, StatusCommand.self, MonitorCommands.self,
-            VersionCommand.self,
-            ExitCommand.self,
+            ServiceCommands.self, BackendCommands.self, ModeCommands.self, NeighborCommands.self, StatusCommand.self,
+            MonitorCommands.self, VersionCommand.self, ExitCommand.self,
         ])
 
     /// What words the grammar has at a place, for completion and for errors.

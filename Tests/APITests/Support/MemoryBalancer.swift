@@ -65,6 +65,27 @@ actor MemoryBalancer: Balancing {
         return DeletedReport(try state.sortedServices.map { try state.delete(id: $0.id, origin: .command) })
     }
 
+    func backends(_ endpoint: Endpoint?) throws -> BackendListReport {
+        try check()
+        return list(try endpoint.map { try state.services(with: $0) } ?? state.sortedServices, endpoint)
+    }
+
+    func setState(_ wanted: BackendState?, of backend: Endpoint, service: UInt16?) throws -> BackendListReport {
+        try check()
+        return list(try state.setState(wanted, of: backend, service: service), backend)
+    }
+
+    private func list(_ services: [Service], _ endpoint: Endpoint?) -> BackendListReport {
+        BackendListReport(
+            backends: services.flatMap { service in
+                service.backends.filter { endpoint == nil || $0.endpoint == endpoint }.map {
+                    .init(
+                        BackendReport(backend: $0, connections: 1, totalConnections: 2), of: service,
+                        mode: state.mode(of: service))
+                }
+            })
+    }
+
     func neighbours() throws -> NeighborListReport {
         try check()
         let (first, second) = (IPAddress("20.1.1.10")!, IPAddress("20.1.1.20")!)
