@@ -75,7 +75,8 @@ packet_program() {
     header=$(compgen -G '/usr/include/*-linux-gnu/asm/types.h' | head -n 1)
     for size in 251 131071; do
         for macros in -DL4LB_SNAT -DL4LB_DSR '-DL4LB_SNAT -DL4LB_DSR' '-DL4LB_SNAT -DL4LB_IPV6' \
-            '-DL4LB_DSR -DL4LB_IPV6' '-DL4LB_SNAT -DL4LB_DSR -DL4LB_IPV6'; do
+            '-DL4LB_DSR -DL4LB_IPV6' '-DL4LB_SNAT -DL4LB_DSR -DL4LB_IPV6' \
+            '-DL4LB_SNAT -DL4LB_DSR -DL4LB_IPV6 -DL4LB_DRY'; do
             # shellcheck disable=SC2086 # one macro or several
             "$clang" -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I"${header%/asm/types.h}" \
                 -DL4LB_MAGLEV_TABLE_SIZE=$size $macros -S bpf/l4lb.bpf.c -o "$scratch/program.s"

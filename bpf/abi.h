@@ -416,6 +416,15 @@ enum l4lb_drop {
 	L4LB_DROP_COUNT,
 };
 
+/* What the program that is compiled with -DL4LB_DRY gives back: an XDP action, and more. */
+enum l4lb_finding {
+	L4LB_FINDING_ACTION = 0x7,
+	/* The packet would begin a connection, and be forwarded. */
+	L4LB_FINDING_NEW = 0x8,
+	/* Above: of a drop the reason, of a new connection its backend. */
+	L4LB_FINDING_SHIFT = 4,
+};
+
 /* Events that are no drops. */
 enum l4lb_event {
 	/* A port was used again before its 60 s of rest were over. */

@@ -107,6 +107,9 @@ static __always_inline int choose_connection(struct xdp_md *ctx, const struct pa
 		return VERDICT(icmp_time_exceeded(ctx, p, backend, family));
 	if (unlikely(svc->flags & L4LB_SERVICE_LIMITED) && !budget_take(svc, p->now))
 		return VERDICT(drop(ctx, L4LB_DROP_NEW_CONNECTIONS, svc->id));
+	if (DRY)
+		return VERDICT(FINDING(backend->ifindex == config.ifindex ? XDP_TX : XDP_REDIRECT, index) |
+			       L4LB_FINDING_NEW);
 	return CHOICE(index, kind_of_mode(svc->mode));
 }
 
@@ -251,7 +254,7 @@ static __always_inline int connection_begin(struct xdp_md *ctx, const struct pac
 				    : connection_choose4(ctx, p, svc);
 	int slot;
 
-	if (choice < 0)
+	if (DRY || choice < 0)
 		return choice;
 	if (unlikely(anew))
 		choice |= CHOICE_ANEW;

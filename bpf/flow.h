@@ -138,7 +138,7 @@ __noinline int flow_add_state(__u32 index, __u32 seen, int family)
 	if (!slot)
 		return 0;
 	word = slot_word(slot);
-	if (word & 1)
+	if (DRY || (word & 1))
 		return 0;
 	slot_add_state(slot, word, seen);
 	if (WORD_KIND(word) == L4LB_FLOW_DSR)
@@ -161,6 +161,8 @@ static __always_inline struct l4lb_backend *backend_of(const struct l4lb_flow *s
 /* Counters are not atomic: a flow's packets come on one processor (RSS). */
 static __always_inline void flow_account(struct l4lb_flow *slot, __u32 length)
 {
+	if (DRY)
+		return;
 	slot->packets += 1;
 	slot->bytes += length;
 }
@@ -193,7 +195,7 @@ __noinline int flow_touch(__u32 index, __u32 now, int family)
 	if (flow_expired(slot, WORD_STATE(word), now))
 		return 0;
 	old = slot->stamp;
-	if ((__s32)(now - old) < 0)
+	if (DRY || (__s32)(now - old) < 0)
 		return 1;
 	slot->stamp = now;
 	if (WORD_KIND(word) == L4LB_FLOW_DSR) {

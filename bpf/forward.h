@@ -80,7 +80,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *p, struct 
 	if (unlikely(p->ttl <= 1))
 		return icmp_time_exceeded(ctx, p, backend, family);
 	eth = packet_ethernet(ctx);
-	if (eth && unlikely(!link_addresses_equal(eth->source, slot->client_mac) ||
+	if (!DRY && eth && unlikely(!link_addresses_equal(eth->source, slot->client_mac) ||
 			    WORD_DEVICE(word) != config.device))
 		flow_moved(index, word, LOAD(__u32, eth->source), LOAD(__u16, eth->source + 4),
 			   family);

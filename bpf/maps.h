@@ -25,6 +25,17 @@
 #define HAS_IPV6 0
 #endif
 
+/*
+ * -DL4LB_DRY: the program of `explain`, which the agent runs by itself over the living maps. It
+ * writes into none of them, and goes with a packet that begins a connection as far as its backend.
+ * Its verdict is an l4lb_finding.
+ */
+#ifdef L4LB_DRY
+#define DRY 1
+#else
+#define DRY 0
+#endif
+
 /* The table size is a constant of the compiled program: --bpf-lb-maglev-table-size. */
 #ifndef L4LB_MAGLEV_TABLE_SIZE
 #define L4LB_MAGLEV_TABLE_SIZE 16381

@@ -102,7 +102,8 @@ static __always_inline int affine_backend(const struct l4lb_service *svc,
 	backend = bpf_map_lookup_elem(&backends, index);
 	if (!backend || backend->service != svc->id || !(backend->flags & L4LB_BACKEND_ACTIVE))
 		return 0;
-	known->stamp = now;
+	if (!DRY)
+		known->stamp = now;
 	return 1;
 }
 
@@ -120,7 +121,7 @@ static __always_inline int choose_backend(const struct l4lb_service *svc,
 	if (!table_backend(svc, svc->flags & L4LB_SERVICE_RANDOM ? bpf_get_prandom_u32() : hash,
 			   index))
 		return 0;
-	if (affine) {
+	if (affine && !DRY) {
 		fresh.backend = *index;
 		bpf_map_update_elem(&affinity, &key, &fresh, BPF_ANY);
 	}
@@ -139,6 +140,9 @@ static __always_inline int budget_take(const struct l4lb_service *svc, __u32 now
 
 	if (!b)
 		return 0;
+	/* A bucket that nobody has looked into for a tick is taken to have been filled. */
+	if (DRY)
+		return b->tick != now || b->left >= 1024;
 	then = b->tick;
 	if (then != now && __sync_val_compare_and_swap(&b->tick, then, now) == then) {
 		__u32 passed = now - then;

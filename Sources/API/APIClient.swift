@@ -70,6 +70,10 @@ public struct APIClient: Balancing {
         try await ask(.PUT, Route.path(of: backend), BackendStateBody(state ?? .active, service: service))
     }
 
+    public func explain(client: Endpoint, frontend: Frontend) async throws -> ExplainReport {
+        try await ask(.GET, Route.path(explaining: client, frontend))
+    }
+
     public func neighbours() async throws -> NeighborListReport { try await ask(.GET, "/v1/neighbors") }
     public func mode() async throws -> ModeReport { try await ask(.GET, "/v1/mode") }
 

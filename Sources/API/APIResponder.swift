@@ -81,6 +81,9 @@ struct APIResponder: HTTPResponder {
         case .putBackend(let backend):
             let wanted = try APIError.read(BackendStateBody.self, from: body)
             return json(try await balancer.setState(try wanted.value(), of: backend, service: try wanted.id()))
+        case .explain(let query):
+            let (client, frontend) = try Route.explained(query)
+            return json(try await balancer.explain(client: client, frontend: frontend))
         case .neighbours: return json(try await balancer.neighbours())
         case .getMode: return json(try await balancer.mode())
         case .putMode: return json(try await balancer.updateMode(try APIError.read(ModeBody.self, from: body).value()))

@@ -22,6 +22,8 @@ public protocol Balancing: Sendable {
     func backends(_ endpoint: Endpoint?) async throws -> BackendListReport
     /// Sets an operator's state for a backend, or undoes it (nil), in one service or in all that have it.
     func setState(_ state: BackendState?, of backend: Endpoint, service: UInt16?) async throws -> BackendListReport
+    /// What happens to a flow's next packet; it changes nothing.
+    func explain(client: Endpoint, frontend: Frontend) async throws -> ExplainReport
     func neighbours() async throws -> NeighborListReport
     func mode() async throws -> ModeReport
     func updateMode(_ mode: Mode) async throws -> ModeUpdateReport

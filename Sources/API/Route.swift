@@ -11,6 +11,7 @@ enum Route: Hashable {
     case listBackends
     case getBackend(Endpoint)
     case putBackend(Endpoint)
+    case explain(query: String)
     case neighbours
     case getMode, putMode
     case status
@@ -30,9 +31,33 @@ enum Route: Hashable {
         }
         if case .connections(let id, _) = route, let query {
             self = .connections(id, limit: try Self.limit(query))
+        } else if case .explain = route {
+            self = .explain(query: query ?? "")
         } else {
             self = route
         }
+    }
+
+    /// `client=IP:PORT&frontend=IP:PORT/tcp`, percent-encoded or not.
+    static func explained(_ query: String) throws(APIError) -> (client: Endpoint, frontend: Frontend) {
+        var values: [String: String] = [:]
+        for item in query.split(separator: "&", maxSplits: 2, omittingEmptySubsequences: true) {
+            let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            values[String(parts[0])] = parts.count == 2 ? String(parts[1]).removingPercentEncoding : nil
+        }
+        guard values.count == 2, let client = values["client"].flatMap(Endpoint.init), !client.isAllPorts,
+            let frontend = values["frontend"].flatMap(Frontend.init), !frontend.endpoint.isAllPorts
+        else {
+            throw APIError(.invalid, "\(quoted(query)) is not client=IP:PORT&frontend=IP:PORT[/tcp|/udp]")
+        }
+        return (client, frontend)
+    }
+
+    static func path(explaining client: Endpoint, _ frontend: Frontend) -> String {
+        let texts = [client.description, frontend.description].map {
+            $0.replacing("[", with: "%5B").replacing("]", with: "%5D")
+        }
+        return "/v1/explain?client=\(texts[0])&frontend=\(texts[1])"
     }
 
     private static func limit(_ query: String) throws(APIError) -> Int {
@@ -62,6 +87,7 @@ enum Route: Hashable {
         case ["v1", "services"]:
             return [("GET", .listServices), ("POST", .postService), ("DELETE", .deleteServices)]
         case ["v1", "backends"]: return [("GET", .listBackends)]
+        case ["v1", "explain"]: return [("GET", .explain(query: ""))]
         case ["v1", "neighbors"]: return [("GET", .neighbours)]
         case ["v1", "mode"]: return [("GET", .getMode), ("PUT", .putMode)]
         case ["v1", "status"]: return [("GET", .status)]
@@ -76,7 +102,9 @@ enum Route: Hashable {
         else {
             throw APIError(
                 .notFound, "there is no \(quoted(path))",
-                mend: "use /v1/services, /v1/backends, /v1/neighbors, /v1/mode, /v1/status, /healthz or /readyz")
+                mend:
+                    "use /v1/services, /v1/backends, /v1/explain, /v1/neighbors, /v1/mode, /v1/status, /healthz or /readyz"
+            )
         }
         let id = try id(parts[2])
         guard parts.count == 3 else { return [("GET", .connections(id, limit: defaultConnections))] }

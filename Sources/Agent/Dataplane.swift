@@ -114,6 +114,13 @@ final class Dataplane {
         self.program = program
     }
 
+    /// What a program that writes into no map says of a frame that comes in by a device.
+    func finding(of frame: [UInt8], by program: PacketProgram, place: Int) throws(BPFError) -> Finding {
+        let device = attachments[place].device
+        let loaded = try program.load(maps: &maps, config: config(of: device, place))
+        return Finding(try loaded.testRun(frame, interface: device.index).verdict)
+    }
+
     /// Takes the program off its devices.
     func detach() {
         attachments = []

@@ -24,6 +24,8 @@ public actor LoadBalancer {
     /// Backends that had left their service at the last collection.
     var departed: Set<BackendKey> = []
     var programs: [Paths: PacketProgram] = [:]
+    /// Those of `explain`.
+    var dryPrograms: [Paths: PacketProgram] = [:]
     var compiling: [Task<PacketProgram, any Error>] = []
     var reachability: [IPAddress: Result<NextHop, NoRoute>] = [:]
     private var pendingChange: NetlinkMonitor.Change = []

@@ -55,16 +55,25 @@ extension LoadBalancer {
     }
 
     /// Compiles away from the actor, so that commands and the timer go on meanwhile.
-    private func program(for paths: Paths) async throws -> PacketProgram {
-        if let known = programs[paths] { return known }
+    private func program(for paths: Paths, isDry: Bool = false) async throws -> PacketProgram {
+        if let known = isDry ? dryPrograms[paths] : programs[paths] { return known }
         guard isRunning else { throw AgentError("the agent is ending") }
         let (clang, size) = (clang, options.maglevSize)
-        let task = Task.detached { try PacketProgram(paths: paths, clang: clang, maglevSize: size) }
+        let task = Task.detached { try PacketProgram(paths: paths, clang: clang, maglevSize: size, isDry: isDry) }
         compiling.append(task)
         defer { compiling.removeAll { $0 == task } }
         let program = try await task.value
-        programs[paths] = program
+        if isDry { dryPrograms[paths] = program } else { programs[paths] = program }
         return program
+    }
+
+    /// The program of the paths that run, as it writes into no map.
+    func dryProgram() async throws -> PacketProgram {
+        while true {
+            let paths = dataplane.paths
+            let program = try await program(for: paths, isDry: true)
+            if dataplane.paths == paths { return program }
+        }
     }
 
     /// What services and living connections need.

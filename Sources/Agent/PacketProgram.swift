@@ -7,9 +7,12 @@ struct PacketProgram: Sendable {
     let paths: Paths
     let object: [UInt8]
 
-    init(paths: Paths, clang: Clang, maglevSize: Int) throws(AgentError) {
+    /// `isDry`: the one that writes into no map, and whose verdict is a `Finding`.
+    init(paths: Paths, clang: Clang, maglevSize: Int, isDry: Bool = false) throws(AgentError) {
         self.paths = paths
-        object = try clang.compile("l4lb.bpf.c", macros: ["L4LB_MAGLEV_TABLE_SIZE=\(maglevSize)"] + paths.macros)
+        object = try clang.compile(
+            "l4lb.bpf.c",
+            macros: ["L4LB_MAGLEV_TABLE_SIZE=\(maglevSize)"] + paths.macros + (isDry ? ["L4LB_DRY"] : []))
     }
 
     /// Creates the maps, in the sizes that were asked for. The program itself is loaded once for

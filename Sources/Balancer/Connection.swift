@@ -70,23 +70,26 @@ public struct FlowSnapshot: Sendable {
         return now &- flow.stamp > clock.ticks(Timeouts.portRest)
     }
 
+    /// The connection of a flow of the client's; nil where nobody knows its backend.
+    public func connection(_ flow: Flow, at place: FlowPlace, keys: (UInt16) -> BackendKey?) -> Connection? {
+        guard let key = keys(flow.backend) else { return nil }
+        let reply = peer(of: flow, at: place)
+        let isDSR = flow.kind == .dsr
+        return Connection(
+            client: flow.source, frontend: Frontend(flow.destination, flow.transport), backend: key.backend,
+            mode: isDSR ? .dsr : .snat, state: flow.phase, age: clock.seconds(from: flow.created, to: now),
+            idle: clock.seconds(from: stamp(of: flow, peer: reply), to: now), packets: flow.packets,
+            bytes: flow.bytes, replyPackets: isDSR ? nil : reply?.packets ?? 0,
+            replyBytes: isDSR ? nil : reply?.bytes ?? 0)
+    }
+
     /// The living connections, oldest first.
     public func connections(where wanted: (BackendKey) -> Bool, keys: (UInt16) -> BackendKey?) -> [Connection] {
         var found: [(created: UInt32, connection: Connection)] = []
         for (place, flow) in flows where flow.kind != .reply && !hasEnded(flow, at: place) {
-            guard let key = keys(flow.backend), wanted(key) else { continue }
-            let reply = peer(of: flow, at: place)
-            found.append(
-                (
-                    flow.created,
-                    Connection(
-                        client: flow.source, frontend: Frontend(flow.destination, flow.transport),
-                        backend: key.backend, mode: flow.kind == .dsr ? .dsr : .snat, state: flow.phase,
-                        age: clock.seconds(from: flow.created, to: now),
-                        idle: clock.seconds(from: stamp(of: flow, peer: reply), to: now), packets: flow.packets,
-                        bytes: flow.bytes, replyPackets: flow.kind == .dsr ? nil : reply?.packets ?? 0,
-                        replyBytes: flow.kind == .dsr ? nil : reply?.bytes ?? 0)
-                ))
+            guard let key = keys(flow.backend), wanted(key), let connection = connection(flow, at: place, keys: keys)
+            else { continue }
+            found.append((flow.created, connection))
         }
         return found.sorted {
             // A tick from just now may be ahead.

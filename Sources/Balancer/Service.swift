@@ -14,6 +14,11 @@ public struct Frontend: Hashable, Comparable, Sendable {
     public static func < (a: Self, b: Self) -> Bool { (a.endpoint, a.transport) < (b.endpoint, b.transport) }
 }
 
+extension Frontend {
+    /// Where a service on all ports of this address is.
+    public var onAllPorts: Self { Self(Endpoint(endpoint.address, port: 0), transport) }
+}
+
 extension Frontend: LosslessStringConvertible {
     /// TCP where no protocol is written.
     public init?(_ text: String) {

@@ -18,7 +18,8 @@ struct L4LB: AsyncParsableCommand {
             """,
         subcommands: [
             AgentCommand.self, ShellCommand.self, ServiceCommands.self, BackendCommands.self, ModeCommands.self,
-            NeighborCommands.self, StatusCommand.self, MonitorCommands.self, DetachCommand.self, BenchCommand.self,
+            NeighborCommands.self, StatusCommand.self, ExplainCommand.self, MonitorCommands.self, DetachCommand.self,
+            BenchCommand.self,
             VersionCommand.self,
         ], defaultSubcommand: AgentCommand.self)
 

@@ -52,6 +52,13 @@ struct LocalAgent: Balancing {
         try await asking { BackendListReport(try await balancer.setState(state, of: backend, service: service)) }
     }
 
+    func explain(client: Endpoint, frontend: Frontend) async throws -> ExplainReport {
+        try await asking {
+            ExplainReport(
+                try await balancer.explain(client: client, frontend: frontend), client: client, frontend: frontend)
+        }
+    }
+
     func neighbours() async throws -> NeighborListReport {
         try await asking { NeighborListReport(try await balancer.neighbours()) }
     }
@@ -96,6 +103,17 @@ extension DumpReport {
 extension BackendListReport {
     init(_ backends: [LoadBalancer.BackendOfService]) {
         self.init(backends: backends.map { Entry($0.report, of: $0.service, mode: $0.mode) })
+    }
+}
+
+extension ExplainReport {
+    init(_ explanation: LoadBalancer.Explanation, client: Endpoint, frontend: Frontend) {
+        self.init(client: client, frontend: frontend, device: explanation.input, finding: explanation.finding)
+        if let state = explanation.service { tell(state.service, mode: state.mode) }
+        if let (connection, slot) = explanation.connection { tell(connection, slot: slot) }
+        if let backend = explanation.backend {
+            tell(backend, nextHop: explanation.nextHop, device: explanation.output)
+        }
     }
 }
 

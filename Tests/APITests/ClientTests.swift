@@ -35,6 +35,11 @@ import Testing
             try await expectSame { try await $0.connections(id: 1, limit: 1) }
             try await expectSame { try await $0.backends(nil) }
             try await expectSame { try await $0.backends(Endpoint("20.1.1.10:80")!) }
+            for client in ["10.0.0.1:1024", "[2001:db8::1]:1024"] {
+                try await expectSame {
+                    try await $0.explain(client: Endpoint(client)!, frontend: Frontend("40.1.1.1:80/tcp")!)
+                }
+            }
             try await expectSame { try await $0.neighbours() }
             try await expectSame { try await $0.status() }
             try await expectSame { try await $0.mode() }

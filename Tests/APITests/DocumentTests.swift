@@ -65,6 +65,11 @@ struct Document {
             400: ("/v1/backends/20.1.1.10:80", #"{"state": "down"}"#),
             404: ("/v1/backends/20.1.1.10:80", #"{"state": "active", "service": 9}"#),
         ],
+        .init(method: "GET", path: "/v1/explain"): [
+            200: ("/v1/explain?client=10.0.0.1:1024&frontend=40.1.1.1:80", nil), 400: ("/v1/explain?client=x", nil),
+            500: ("/v1/explain?client=10.0.0.1:1024&frontend=40.1.1.1:80/tcp", nil),
+            503: ("/v1/explain?frontend=%5B2001:db8::1%5D:53/udp&client=10.0.0.1:1024", nil),
+        ],
         .init(method: "PUT", path: "/v1/mode"): [
             200: ("/v1/mode", #"{"mode": "dsr"}"#), 400: ("/v1/mode", #"{"mode": "nat"}"#),
             409: ("/v1/mode", #"{"mode": "snat"}"#),
@@ -117,7 +122,7 @@ struct Document {
     func nothingElse() async throws {
         let document = try Document()
         let paths = Set(document.statuses.keys.map(\.path))
-        #expect(document.statuses.count == 16 && paths.count == 10)
+        #expect(document.statuses.count == 17 && paths.count == 11)
         try await withServer { file, _ in
             for path in paths {
                 let documented = document.statuses.keys.filter { $0.path == path }.map(\.method)

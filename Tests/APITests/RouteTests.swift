@@ -40,6 +40,26 @@ import Testing
     }
 
     @Test(
+        "the flow that is to be explained is in the query, percent-encoded or not",
+        arguments: [
+            ("client=10.0.0.1:1024&frontend=40.1.1.1:80", "10.0.0.1:1024", "40.1.1.1:80/tcp"),
+            ("frontend=40.1.1.1%3A53%2Fudp&client=10.0.0.1%3A1024", "10.0.0.1:1024", "40.1.1.1:53/udp"),
+            ("client=%5B2001:db8::1%5D:1&frontend=[2001:db8::2]:80/tcp", "[2001:db8::1]:1", "[2001:db8::2]:80/tcp"),
+            ("client=10.0.0.1:1024", nil, nil), ("client=10.0.0.1&frontend=40.1.1.1:80", nil, nil), ("", nil, nil),
+            ("client=10.0.0.1:1024&frontend=40.1.1.1:*", nil, nil), ("client=%zz&frontend=40.1.1.1:80", nil, nil),
+            ("client=10.0.0.1:1024&frontend=40.1.1.1:80&x=1", nil, nil), ("&&=&client", nil, nil),
+        ] as [(String, String?, String?)])
+    func explained(query: String, client: String?, frontend: String?) throws {
+        #expect(try Route(method: "GET", path: "/v1/explain", query: query) == .explain(query: query))
+        let flow = try? Route.explained(query)
+        #expect(flow?.client.description == client && flow?.frontend.description == frontend)
+        guard let flow else { return }
+        let path = Route.path(explaining: flow.client, flow.frontend)
+        let again = try Route.explained(String(path.drop { $0 != "?" }.dropFirst()))
+        #expect(again == flow)
+    }
+
+    @Test(
         "what is not there, not allowed or no id is said",
         arguments: [
             ("GET", "/", APIError.Code.notFound), ("GET", "", .notFound), ("GET", "v1/mode", .notFound),

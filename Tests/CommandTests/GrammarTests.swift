@@ -24,6 +24,7 @@ import Testing
             ("backend list", "BackendList"), ("backend list 20.1.1.10:80 -o json", "BackendList"),
             ("backend drain 20.1.1.10:80 --service 1 --wait --timeout=90s", "BackendDrain"),
             ("backend maintenance [2001:db8::1]:80 --service=1", "BackendMaintenance"),
+            ("explain 10.0.0.1:1024 40.1.1.1:80/udp -o json", "ExplainCommand"),
             ("backend undrain 20.1.1.10:80", "BackendUndrain"), ("version", "VersionCommand"), ("exit", "ExitCommand"),
             ("quit", "ExitCommand"),
         ])
@@ -138,7 +139,8 @@ import Testing
     func nouns() {
         #expect(
             PromptGrammar.nouns == [
-                "service", "backend", "mode", "neighbor", "status", "monitor", "version", "exit", "help", "quit",
+                "service", "backend", "mode", "neighbor", "status", "explain", "monitor", "version", "exit", "help",
+                "quit",
             ])
         #expect(PromptGrammar.verbs(of: "service") == ["update", "list", "get", "dumpstate", "delete"])
         #expect(PromptGrammar.verbs(of: "status") == [])

@@ -40,10 +40,10 @@ extension PacketTests {
         func wrongFrames(isIPv6: Bool) throws {
             let frames = BenchFrames(BenchProgram(modes: [.dsr], mode: .dsr, isIPv6: isIPv6))
             let places = frames.places
-            let inner = BenchFrame.tcp(
+            let inner = PacketFrame.tcp(
                 from: places.client(0), to: places.frontend(0), .ack, hops: 63,
                 link: (BenchPlaces.nextHop, BenchPlaces.ours))
-            let right = BenchFrame.encapsulated(
+            let right = PacketFrame.encapsulated(
                 inner, from: places.balancer, to: places.backends(of: 0)[3].address, label: isIPv6 ? 0x12345 : 0)
             #expect(frames.isRight(right, for: .oneFlow))
             // The flow label alone is free.

@@ -20,14 +20,14 @@ extension PacketTests {
         static let flood = 1_000_000
 
         /// Where a packet of each connection goes: backend and port, in SNAT the balancer's end too.
-        static func ways(_ target: BenchTarget, _ flags: BenchFrame.Flags) throws -> [[UInt8]] {
+        static func ways(_ target: BenchTarget, _ flags: PacketFrame.Flags) throws -> [[UInt8]] {
             try connections.map { flow in
-                let frame = BenchFrame.tcp(
+                let frame = PacketFrame.tcp(
                     from: target.places.client(flow), to: target.places.frontend(ofFlow: flow), flags)
                 let out = try target.program.testRun(frame)
                 #expect(Verdict(rawValue: out.verdict) == .transmit)
                 // The outer header in DSR, in SNAT the translated one and its ports; no checksums, and no TTL.
-                let header = 14 + BenchFrame.ipHeader(target.what.isIPv6)
+                let header = 14 + PacketFrame.ipHeader(target.what.isIPv6)
                 let addresses = target.what.isIPv6 ? 22..<54 : 26..<34
                 return Array(out.frame[addresses]) + (target.what.mode == .snat ? out.frame[header..<header + 4] : [])
             }
@@ -36,10 +36,10 @@ extension PacketTests {
         /// Backends answer, so that the connections are confirmed in SNAT.
         static func answer(_ target: BenchTarget) throws {
             for flow in connections {
-                let request = BenchFrame.tcp(
+                let request = PacketFrame.tcp(
                     from: target.places.client(flow), to: target.places.frontend(ofFlow: flow), .ack)
-                let ends = try #require(BenchFrame.ends(try target.program.testRun(request).frame))
-                let reply = BenchFrame.tcp(from: ends.destination, to: ends.source, .ack)
+                let ends = try #require(PacketFrame.ends(try target.program.testRun(request).frame))
+                let reply = PacketFrame.tcp(from: ends.destination, to: ends.source, .ack)
                 #expect(Verdict(rawValue: try target.program.testRun(reply).verdict) == .transmit)
             }
         }
@@ -62,8 +62,8 @@ extension PacketTests {
             #expect(try Self.ways(target, .ack) == before)
 
             let driver = try BenchDriver(clang: clang)
-            let request = BenchFrame.tcp(from: target.places.client(0), to: target.places.frontend(ofFlow: 0), .syn)
-            let head = row.mode == .dsr ? BenchFrame.ipHeader(row.isIPv6) : 0
+            let request = PacketFrame.tcp(from: target.places.client(0), to: target.places.frontend(ofFlow: 0), .syn)
+            let head = row.mode == .dsr ? PacketFrame.ipHeader(row.isIPv6) : 0
             let packets = BenchTraffic(frame: request, isIPv6: row.isIPv6, flows: 1 << 32, head: head)
             _ = try driver.send(packets, to: target.program, count: Self.flood)
             #expect(try target.dropNames() == "")

@@ -139,8 +139,8 @@ extension PacketTests {
             let table = try RawTable(target.maps, isIPv6: row.isIPv6)
             let flows = 512
             let packets = BenchTraffic(
-                frame: BenchFrame.tcp(from: target.places.client(0), to: target.places.frontend(ofFlow: 0), .ack),
-                isIPv6: row.isIPv6, flows: UInt64(flows), head: mode == .dsr ? BenchFrame.ipHeader(row.isIPv6) : 0)
+                frame: PacketFrame.tcp(from: target.places.client(0), to: target.places.frontend(ofFlow: 0), .ack),
+                isIPv6: row.isIPv6, flows: UInt64(flows), head: mode == .dsr ? PacketFrame.ipHeader(row.isIPv6) : 0)
             let program = target.program
             _ = try await Self.send(packets, to: program, count: flows)
             #expect(table.usedPlaces.count == flows)

@@ -79,7 +79,7 @@ final class BenchDriver {
 
     private static var floorFrame: [UInt8] {
         let places = BenchPlaces(isIPv6: false)
-        return BenchFrame.tcp(from: places.client(0), to: places.frontend(0), .ack)
+        return PacketFrame.tcp(from: places.client(0), to: places.frontend(0), .ack)
     }
 
     private func prepare(_ packets: BenchTraffic, to program: BPFProgram, next: UInt64) throws(BPFError) -> BPFProgram {

@@ -14,8 +14,8 @@ struct BenchFrames {
     }
 
     /// A client's packet.
-    func request(_ flags: BenchFrame.Flags, flow: UInt32 = 0) -> [UInt8] {
-        BenchFrame.tcp(from: places.client(flow), to: places.frontend(ofFlow: flow), flags)
+    func request(_ flags: PacketFrame.Flags, flow: UInt32 = 0) -> [UInt8] {
+        PacketFrame.tcp(from: places.client(flow), to: places.frontend(ofFlow: flow), flags)
     }
 
     /// Nil for a reply that nobody has a connection for.
@@ -25,13 +25,13 @@ struct BenchFrames {
         case .oneFlow, .manyFlows: return request(.ack)
         case .newFlows: return request(.syn)
         case .otherAddress:
-            return BenchFrame.tcp(from: client, to: Endpoint(places.stranger, port: frontend.port), .ack)
-        case .otherPort: return BenchFrame.tcp(from: client, to: Endpoint(frontend.address, port: 9), .ack)
+            return PacketFrame.tcp(from: client, to: Endpoint(places.stranger, port: frontend.port), .ack)
+        case .otherPort: return PacketFrame.tcp(from: client, to: Endpoint(frontend.address, port: 9), .ack)
         case .tooBig:
-            return BenchFrame.tooBig(from: places.router, to: frontend.address, about: frontend, client: client)
+            return PacketFrame.tooBig(from: places.router, to: frontend.address, about: frontend, client: client)
         case .oneReply, .manyReplies:
             return translated.map {
-                BenchFrame.tcp(
+                PacketFrame.tcp(
                     from: $0.destination, to: $0.source, .ack, link: (BenchPlaces.ours, BenchPlaces.nextHop))
             }
         }
@@ -45,30 +45,30 @@ struct BenchFrames {
         guard traffic.isForwarded else { return out == frame(traffic) }
         if traffic.isReply {
             return out
-                == BenchFrame.tcp(
+                == PacketFrame.tcp(
                     from: frontend, to: client, .ack, hops: 63, link: (BenchPlaces.clientLink, BenchPlaces.ours))
         }
-        guard let backend = BenchFrame.addresses(out)?.destination,
+        guard let backend = PacketFrame.addresses(out)?.destination,
             let server = places.backends(of: 0).first(where: { $0.address == backend })
         else { return false }
-        let flags: BenchFrame.Flags = traffic == .newFlows ? .syn : .ack
+        let flags: PacketFrame.Flags = traffic == .newFlows ? .syn : .ack
         if what.mode == .dsr {
             let inner =
                 traffic == .tooBig
-                ? BenchFrame.tooBig(
+                ? PacketFrame.tooBig(
                     from: places.router, to: frontend.address, about: frontend, client: client, hops: 63, link: link)
-                : BenchFrame.tcp(from: client, to: frontend, flags, hops: 63, link: link)
+                : PacketFrame.tcp(from: client, to: frontend, flags, hops: 63, link: link)
             return out
-                == BenchFrame.encapsulated(
-                    inner, from: places.balancer, to: backend, label: BenchFrame.flowLabel(out))
+                == PacketFrame.encapsulated(
+                    inner, from: places.balancer, to: backend, label: PacketFrame.flowLabel(out))
         }
         if traffic == .tooBig {
             guard let translated else { return false }
             return out
-                == BenchFrame.tooBig(
+                == PacketFrame.tooBig(
                     from: places.router, to: backend, about: server, client: translated.source, hops: 63, link: link)
         }
-        guard let source = BenchFrame.ends(out)?.source, source.address == places.balancer else { return false }
-        return out == BenchFrame.tcp(from: source, to: server, flags, hops: 63, link: link)
+        guard let source = PacketFrame.ends(out)?.source, source.address == places.balancer else { return false }
+        return out == PacketFrame.tcp(from: source, to: server, flags, hops: 63, link: link)
     }
 }

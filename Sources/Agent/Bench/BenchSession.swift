@@ -25,7 +25,7 @@ struct BenchSession {
         var packets = BenchTraffic(
             frame: frames.request(.syn), isIPv6: target.what.isIPv6, flows: BenchCase.Traffic.manyFlows.flows,
             head: head)
-        for flags in [BenchFrame.Flags.syn, .ack, .ack] {
+        for flags in [PacketFrame.Flags.syn, .ack, .ack] {
             packets.frame = frames.request(flags)
             _ = try driver.send(packets, to: target.program, count: Int(packets.flows))
         }
@@ -36,7 +36,7 @@ struct BenchSession {
         var first: (source: Endpoint, destination: Endpoint)?
         for flow in 0..<UInt32(BenchCase.Traffic.manyReplies.flows) {
             let result = try target.program.testRun(frames.request(.ack, flow: flow))
-            guard result.verdict == XDPVerdict.transmit, let ends = BenchFrame.ends(result.frame) else {
+            guard result.verdict == XDPVerdict.transmit, let ends = PacketFrame.ends(result.frame) else {
                 throw AgentError("bench: the packet of flow \(flow) was not forwarded (\(try target.dropNames()))")
             }
             let flow0 = first ?? ends

@@ -25,7 +25,7 @@ struct ShellCommand: ParsableCommand {
 /// A command of the prompt, from the shell.
 struct RemoteCommand {
     /// Nouns that mean a running agent.
-    static let nouns: Set = ["service", "backend", "mode", "neighbor", "status", "monitor"]
+    static let nouns: Set = ["service", "backend", "mode", "neighbor", "status", "explain", "monitor"]
 
     let words: [String]
     let socket: String

@@ -86,6 +86,16 @@ actor MemoryBalancer: Balancing {
             })
     }
 
+    func explain(client: Endpoint, frontend: Frontend) throws -> ExplainReport {
+        try check()
+        var report = ExplainReport(client: client, frontend: frontend, device: "eth0", finding: Finding(0x73))
+        if let service = state.service(of: frontend) {
+            report.tell(service, mode: state.mode(of: service))
+            report.tell(service.backends[0], nextHop: nil, device: nil)
+        }
+        return report
+    }
+
     func neighbours() throws -> NeighborListReport {
         try check()
         let (first, second) = (IPAddress("20.1.1.10")!, IPAddress("20.1.1.20")!)

@@ -1,9 +1,9 @@
 import Addresses
 import CDataplane
 
-/// Ethernet frames of the bench, all of one size in a family. Every checksum is worked out from scratch, so that a
+/// Ethernet frames with packets for the program; those of TCP have one size in a family. Every checksum is worked out from scratch, so that a
 /// frame that came out is right when it is the same.
-enum BenchFrame {
+enum PacketFrame {
     enum Flags: UInt8 {
         case syn = 0x02
         case ack = 0x10
@@ -23,6 +23,19 @@ enum BenchFrame {
         let packet = tcpPacket(
             from: source, to: destination, flags, hops: hops, payload: payload(source.address.isIPv6))
         return ethernet(link, isIPv6: source.address.isIPv6) + packet
+    }
+
+    /// A UDP packet in a frame. The data's length is even.
+    static func udp(
+        from source: Endpoint, to destination: Endpoint, data: [UInt8], link: (to: LinkAddress, from: LinkAddress)
+    ) -> [UInt8] {
+        var datagram = source.port.octets + destination.port.octets + UInt16(8 + data.count).octets + [0, 0] + data
+        let covered = pseudoHeader(source.address, destination.address, 17, datagram.count) + datagram
+        // 0 would say that there is none (RFC 768).
+        let sum = checksum(covered)
+        datagram.replaceSubrange(6..<8, with: (sum == 0 ? UInt16.max : sum).octets)
+        return ethernet(link, isIPv6: source.address.isIPv6)
+            + ip(from: source.address, to: destination.address, 17, hops: 64, datagram)
     }
 
     /// ICMP "fragmentation needed" or "packet too big" about a packet that a server sent.
@@ -95,7 +108,7 @@ enum BenchFrame {
     }
 }
 
-extension BenchFrame {
+extension PacketFrame {
     /// The ends of a TCP packet, where the frame holds one without options.
     static func ends(_ frame: [UInt8]) -> (source: Endpoint, destination: Endpoint)? {
         guard let (source, destination) = addresses(frame), frame.count >= 14 + ipHeader(source.isIPv6) + 4 else {
