@@ -11,6 +11,8 @@ public struct BalancerError: Error, Hashable, CustomStringConvertible {
 
     public var kind: Kind
     public var description: String
+    /// The place in the list of the service that it is about, where several were asked for at once.
+    public var service: Int?
 
     public static func usage(_ text: String) -> Self { .init(kind: .usage, description: text) }
     public static func notFound(_ text: String) -> Self { .init(kind: .notFound, description: text) }

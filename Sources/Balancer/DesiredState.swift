@@ -4,13 +4,15 @@ import CDataplane
 /// What the user asked for: a value, changed as a whole or not at all.
 public struct DesiredState: Equatable, Sendable {
     /// The mode of new connections, where a service has none of its own.
-    public private(set) var mode: Mode
+    public internal(set) var mode: Mode
     /// The most services, and the most backends over all services (`--bpf-lb-map-max`).
     public let mapMax: Int
     public private(set) var services: [UInt16: Service] = [:]
+    /// What waits for its confirmation.
+    public internal(set) var trial: Trial?
     private var ids: [Frontend: UInt16] = [:]
-    private var backendCount = 0
-    private var sourceRangeCount = 0
+    private(set) var backendCount = 0
+    private(set) var sourceRangeCount = 0
 
     public static let defaultMapMax = Int(L4LB_MAP_MAX)
     /// The most source ranges over all services.
@@ -24,12 +26,7 @@ public struct DesiredState: Equatable, Sendable {
     /// Services that were checked when they were made, as an earlier agent had them.
     init(mode: Mode, mapMax: Int, services: [Service]) throws(BalancerError) {
         self.init(mode: mode, mapMax: mapMax)
-        for service in services {
-            self.services[service.id] = service
-            ids[service.frontend] = service.id
-            backendCount += service.backends.count
-            sourceRangeCount += service.sourceRanges.count
-        }
+        for service in services { put(service) }
         guard services.count <= mapMax, backendCount <= mapMax else {
             throw .refused(
                 "--bpf-lb-map-max: \(mapMax) is fewer than the \(services.count) services with \(backendCount) backends that were set: give a larger one"
@@ -78,12 +75,7 @@ public struct DesiredState: Equatable, Sendable {
         if let existing, existing.origin != origin {
             throw .refused("\(request.frontend) belongs to the \(existing.origin.rawValue): change it there")
         }
-        if let existing, let id = request.id, id != existing.id {
-            throw .refused("--id: \(request.frontend) has id \(existing.id) already: use that one, or leave --id out")
-        }
-        if let id = request.id, let owner = services[id], owner.frontend != request.frontend {
-            throw .refused("--id: \(id) belongs to \(owner.frontend): choose another one, or leave --id out")
-        }
+        try checkID(of: request, existing: existing)
         try checkBackends(of: request)
         if existing == nil, services.count >= mapMax {
             throw .refused("\(mapMax) services are the most (--bpf-lb-map-max): delete one first")
@@ -103,20 +95,23 @@ public struct DesiredState: Equatable, Sendable {
         guard let id = existing?.id ?? request.id ?? freeID() else {
             throw .refused("all 65535 service ids are taken: delete a service first")
         }
-        let overrides = existing?.overrides ?? [:]
-        let service = Service(
-            id: id, frontend: request.frontend, backends: request.backends.map { $0.with(overrides[$0.endpoint]) },
-            algorithm: request.algorithm, affinity: request.affinity, sourceRanges: request.sourceRanges,
-            sourceRangesPolicy: request.sourceRangesPolicy, mode: request.mode,
-            maxNewConnections: request.maxNewConnections, origin: origin)
-        services[id] = service
-        ids[service.frontend] = id
-        backendCount = count
-        sourceRangeCount += service.sourceRanges.count - old.count
+        let service = Service(request, id: id, origin: origin, overrides: existing?.overrides ?? [:])
+        put(service)
         return existing == nil ? .created(service) : .replaced(service)
     }
 
-    private func checkBackends(of request: ServiceRequest) throws(BalancerError) {
+    /// A frontend keeps its id, and an id has one frontend.
+    func checkID(of request: ServiceRequest, existing: Service?) throws(BalancerError) {
+        guard let id = request.id else { return }
+        if let existing, id != existing.id {
+            throw .refused("--id: \(request.frontend) has id \(existing.id) already: use that one, or leave --id out")
+        }
+        if let owner = services[id], owner.frontend != request.frontend {
+            throw .refused("--id: \(id) belongs to \(owner.frontend): choose another one, or leave --id out")
+        }
+    }
+
+    func checkBackends(of request: ServiceRequest) throws(BalancerError) {
         let frontend = request.frontend.endpoint
         let own = request.backends.first {
             frontend.isAllPorts ? $0.endpoint.address == frontend.address : $0.endpoint == frontend
@@ -136,11 +131,27 @@ public struct DesiredState: Equatable, Sendable {
         guard service.origin == origin else {
             throw .refused("\(service.frontend) belongs to the \(service.origin.rawValue): change it there")
         }
-        services[id] = nil
+        remove(service)
+        return service
+    }
+
+    /// Puts a service in the place of the one that its frontend, which keeps its id, has had.
+    mutating func put(_ service: Service) {
+        if let old = services.updateValue(service, forKey: service.id) { forget(old) }
+        ids[service.frontend] = service.id
+        backendCount += service.backends.count
+        sourceRangeCount += service.sourceRanges.count
+    }
+
+    mutating func remove(_ service: Service) {
+        services[service.id] = nil
+        forget(service)
+    }
+
+    private mutating func forget(_ service: Service) {
         ids[service.frontend] = nil
         backendCount -= service.backends.count
         sourceRangeCount -= service.sourceRanges.count
-        return service
     }
 
     /// Sets an operator's state for a backend, or undoes it (nil), in one service or in all that have it; gives those

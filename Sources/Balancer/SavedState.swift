@@ -6,6 +6,7 @@ public struct SavedState: Equatable, Codable, Sendable {
     public var mode: String
     public var services: [SavedService]
     public var places: [SavedPlace]
+    public var trial: SavedTrial?
 
     public struct SavedService: Equatable, Codable, Sendable {
         public var id: UInt16
@@ -35,6 +36,16 @@ public struct SavedState: Equatable, Codable, Sendable {
         /// The id that its service has or had.
         public var service: UInt16?
     }
+
+    /// What waits for its confirmation, and what comes back without it.
+    public struct SavedTrial: Equatable, Codable, Sendable {
+        public var deadline: Int64
+        public var seconds: Int64
+        public var origin: String
+        public var services: [SavedService]
+        public var oldMode: String
+        public var newMode: String
+    }
 }
 
 extension SavedState {
@@ -46,6 +57,7 @@ extension SavedState {
                 frontend: "\(key.frontend)", backend: "\(key.backend)", index: index,
                 service: state.service(of: key.frontend)?.id ?? serviceIDs[key.frontend])
         }
+        trial = state.trial.map(SavedTrial.init)
     }
 
     /// What was saved, as values again; nil where a text means nothing.
@@ -67,9 +79,12 @@ extension SavedState {
             throw .refused(
                 "--bpf-lb-map-max: \(mapMax) is fewer than the places of backends in use: give a larger one")
         }
-        return Restored(
-            state: try DesiredState(mode: mode, mapMax: mapMax, services: restored), indices: places,
-            serviceIDs: serviceIDs)
+        var state = try DesiredState(mode: mode, mapMax: mapMax, services: restored)
+        if let trial {
+            guard let trial = trial.trial else { return nil }
+            state.trial = trial
+        }
+        return Restored(state: state, indices: places, serviceIDs: serviceIDs)
     }
 
     public struct Restored: Sendable {
@@ -122,5 +137,25 @@ extension SavedState.SavedService {
             id: id, frontend: frontend, backends: backends, algorithm: algorithm, affinity: affinity,
             sourceRanges: ranges, sourceRangesPolicy: policy, mode: mode ?? nil, maxNewConnections: maxNewConnections,
             origin: origin)
+    }
+}
+
+extension SavedState.SavedTrial {
+    fileprivate init(_ trial: Trial) {
+        deadline = trial.deadline
+        seconds = trial.seconds
+        origin = trial.origin.rawValue
+        services = trial.before.map(SavedState.SavedService.init)
+        oldMode = trial.oldMode.rawValue
+        newMode = trial.newMode.rawValue
+    }
+
+    fileprivate var trial: Trial? {
+        let before = services.compactMap(\.service)
+        guard let origin = Origin(rawValue: origin), let oldMode = Mode(rawValue: oldMode),
+            let newMode = Mode(rawValue: newMode), before.count == services.count
+        else { return nil }
+        return Trial(
+            deadline: deadline, seconds: seconds, origin: origin, before: before, oldMode: oldMode, newMode: newMode)
     }
 }

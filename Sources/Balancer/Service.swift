@@ -110,6 +110,34 @@ extension Service {
             uniqueKeysWithValues: backends.compactMap { backend in backend.override.map { (backend.endpoint, $0) } })
     }
 
+    /// `overrides`: what operators have set for its backends already.
+    init(_ request: ServiceRequest, id: UInt16, origin: Origin, overrides: [Endpoint: BackendState]) {
+        self.init(
+            id: id, frontend: request.frontend, backends: request.backends.map { $0.with(overrides[$0.endpoint]) },
+            algorithm: request.algorithm, affinity: request.affinity, sourceRanges: request.sourceRanges,
+            sourceRangesPolicy: request.sourceRangesPolicy, mode: request.mode,
+            maxNewConnections: request.maxNewConnections, origin: origin)
+    }
+
+    /// What one would ask for to get it.
+    public var request: ServiceRequest {
+        ServiceRequest(
+            id: id, frontend: frontend, backends: backends.map { $0.with(nil) }, algorithm: algorithm,
+            affinity: affinity, sourceRanges: sourceRanges, sourceRangesPolicy: sourceRangesPolicy, mode: mode,
+            maxNewConnections: maxNewConnections)
+    }
+
+    /// Whether both do the same, whoever has configured them; the order of backends and ranges does not matter.
+    func isSame(as other: Self) -> Bool { inOrder == other.inOrder }
+
+    private var inOrder: Self {
+        var service = self
+        service.origin = .command
+        service.backends.sort { $0.endpoint < $1.endpoint }
+        service.sourceRanges.sort()
+        return service
+    }
+
     /// The first backend that is not of the frontend's family.
     var otherFamily: Endpoint? { backends.map(\.endpoint).first { !frontend.isOfFamily($0) } }
 }
