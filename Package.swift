@@ -7,6 +7,7 @@ let strictMemory: [SwiftSetting] = strict + [.strictMemorySafety()]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "l4lb",
@@ -16,7 +17,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
-        // What these two are made of, where it shows.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        // What the API's two are made of, where it shows.
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -56,7 +58,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "l4lb",
-            dependencies: ["Addresses", "Agent", "API", "Balancer", "Terminal", argumentParser, logging],
+            dependencies: ["Addresses", "Agent", "API", "Balancer", "Terminal", argumentParser, logging, yams],
             swiftSettings: strict),
 
         .testTarget(

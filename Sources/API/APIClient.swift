@@ -81,6 +81,20 @@ public struct APIClient: Balancing {
         try await ask(.PUT, "/v1/mode", ModeBody(mode))
     }
 
+    public func plan(_ config: Config) async throws -> PlanReport { try await ask(.POST, "/v1/plan", config) }
+
+    public func apply(_ config: Config, confirmSeconds: Int64?) async throws -> ApplyReport {
+        try await ask(.PUT, "/v1/config\(confirmSeconds.map { "?confirm=\($0)" } ?? "")", config)
+    }
+
+    public func confirm() async throws -> ConfirmReport { try await ask(.POST, "/v1/config/confirm") }
+
+    public func config() async throws -> Config {
+        let (status, data) = try await answer(.GET, "/v1/config", nil)
+        guard status == 200 else { throw error(status, data, .GET, "/v1/config") }
+        return try Config.read(data)
+    }
+
     public func status() async throws -> StatusReport { try await ask(.GET, "/v1/status") }
 
     public func isReady() async -> Bool {
@@ -97,8 +111,12 @@ public struct APIClient: Balancing {
         } catch {
             throw APIError(.failed, "the agent at \(file.path) is of another version: its answer is not understood")
         }
-        if let report = try? JSON.report(ErrorReport.self, from: data) { throw report.error }
-        throw APIError(.failed, "the agent at \(file.path) answers \(method.rawValue) \(path) with status \(status)")
+        throw error(status, data, method, path)
+    }
+
+    private func error(_ status: UInt, _ data: Data, _ method: HTTPMethod, _ path: String) -> APIError {
+        (try? JSON.report(ErrorReport.self, from: data))?.error
+            ?? APIError(.failed, "the agent at \(file.path) answers \(method.rawValue) \(path) with status \(status)")
     }
 
     private func answer(

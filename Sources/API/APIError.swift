@@ -39,12 +39,29 @@ public struct APIError: Error, Codable, Hashable, Sendable {
     public var mend: String?
     /// Further lines: what clang or the verifier said.
     public var details: String?
+    /// The path in the request's body of what is wrong, such as `services[3].backends[0].weight`.
+    public var field: String?
 
-    public init(_ code: Code, _ message: String, mend: String? = nil, details: String? = nil) {
+    public init(_ code: Code, _ message: String, mend: String? = nil, details: String? = nil, field: String? = nil) {
         self.code = code
         self.message = message
         self.mend = mend
         self.details = details
+        self.field = field
+    }
+
+    /// About a field, which the message begins with.
+    init(_ code: Code, field: String, _ text: String, separator: String = ": ") {
+        self.init(code, field + separator + text, field: field)
+    }
+
+    /// The same where its field lies in something else.
+    func within(_ path: String) -> Self {
+        var error = self
+        error.field = field.map { "\(path).\($0)" } ?? path
+        // A body that is wrong as a whole is the thing that it lies in.
+        error.message = field == nil ? "\(path): \(message)" : "\(path).\(message)"
+        return error
     }
 
     /// The most characters of a message: it may hold what somebody sent.
@@ -53,7 +70,7 @@ public struct APIError: Error, Codable, Hashable, Sendable {
     init(_ error: any Error) {
         switch error {
         case let error as APIError: self = error
-        case let error as BalancerError: self.init(Code(error.kind), error.description)
+        case let error as BalancerError: self.init(error)
         default:
             // The verifier's words follow on lines of their own.
             let lines = "\(error)".split(separator: "\n", maxSplits: 1).map(String.init)
@@ -64,6 +81,19 @@ public struct APIError: Error, Codable, Hashable, Sendable {
 
     /// As a command shows it.
     public var line: String { mend.map { "\(message): \($0)" } ?? message }
+}
+
+extension APIError {
+    /// A refusal; of one service among several it has the path.
+    public init(_ error: BalancerError) {
+        guard let service = error.service else {
+            self.init(.init(error.kind), error.description)
+            return
+        }
+        let path = "services[\(service)]"
+        let (field, text) = ServiceBody.named(error.description)
+        self = APIError(.init(error.kind), text, field: field).within(path)
+    }
 }
 
 extension APIError.Code {

@@ -21,7 +21,7 @@ struct APIResponder: HTTPResponder {
     /// Time for a request's body to arrive.
     var bodyTime = defaultBodyTime
 
-    /// Bytes of a request's body at the most.
+    /// Bytes of a request's body at the most, but for a whole state.
     static let bodyLimit = 1 << 20
     static let defaultBodyTime = Duration.seconds(10)
 
@@ -52,6 +52,7 @@ struct APIResponder: HTTPResponder {
         let body =
             switch route {
             case .postService, .putService, .putBackend, .putMode: try await body(of: request)
+            case .plan, .putConfig: try await body(of: request, limit: Config.limit)
             default: Data()
             }
         let balancer = balancer
@@ -87,6 +88,11 @@ struct APIResponder: HTTPResponder {
         case .neighbours: return json(try await balancer.neighbours())
         case .getMode: return json(try await balancer.mode())
         case .putMode: return json(try await balancer.updateMode(try APIError.read(ModeBody.self, from: body).value()))
+        case .plan: return json(try await balancer.plan(try Config.read(body)))
+        case .getConfig: return json(try await balancer.config())
+        case .putConfig(let seconds):
+            return json(try await balancer.apply(try Config.read(body), confirmSeconds: seconds))
+        case .confirm: return json(try await balancer.confirm())
         case .status: return json(try await balancer.status())
         case .healthy: return json(HealthReport(status: "healthy"))
         case .ready:
@@ -95,16 +101,16 @@ struct APIResponder: HTTPResponder {
         }
     }
 
-    private func body(of request: Request) async throws -> Data {
-        let tooLarge = APIError(.tooLarge, "the body is larger than \(Self.bodyLimit) bytes")
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > Self.bodyLimit { throw tooLarge }
+    private func body(of request: Request, limit: Int = bodyLimit) async throws -> Data {
+        let tooLarge = APIError(.tooLarge, "the body is larger than \(limit) bytes")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
         let body = request.body
         return try await withThrowingTaskGroup(of: Data.self) { group in
             group.addTask {
                 var data = Data()
                 for try await chunk in body {
                     data.append(contentsOf: chunk.readableBytesView)
-                    guard data.count <= Self.bodyLimit else { throw tooLarge }
+                    guard data.count <= limit else { throw tooLarge }
                 }
                 return data
             }

@@ -30,4 +30,11 @@ public protocol Balancing: Sendable {
     func status() async throws -> StatusReport
     /// Whether packets are balanced.
     func isReady() async -> Bool
+    /// What applying a file's state would change.
+    func plan(_ config: Config) async throws -> PlanReport
+    /// All of it or nothing; taken back after some seconds unless it is confirmed, where they are given.
+    func apply(_ config: Config, confirmSeconds: Int64?) async throws -> ApplyReport
+    func confirm() async throws -> ConfirmReport
+    /// What is running, as a file.
+    func config() async throws -> Config
 }

@@ -8,24 +8,26 @@ extension APIError {
         do {
             return try JSONDecoder().decode(type, from: data)
         } catch let error as DecodingError {
-            throw APIError(.invalid, text(error))
+            let (text, path) = text(error)
+            throw APIError(.invalid, text, field: path.isEmpty ? nil : name(path))
         } catch {
             throw APIError(.invalid, "the body is not JSON: \(error)")
         }
     }
 
-    private static func text(_ error: DecodingError) -> String {
+    private static func text(_ error: DecodingError) -> (String, path: [any CodingKey]) {
         switch error {
         case .keyNotFound(let key, let context):
-            return "\(name(context.codingPath + [key])) is missing"
+            let path = context.codingPath + [key]
+            return ("\(name(path)) is missing", path)
         case .typeMismatch(let type, let context):
-            return "\(name(context.codingPath)) is not \(noun(type))"
+            return ("\(name(context.codingPath)) is not \(noun(type))", context.codingPath)
         case .valueNotFound(let type, let context):
-            return "\(name(context.codingPath)) is null and not \(noun(type))"
+            return ("\(name(context.codingPath)) is null and not \(noun(type))", context.codingPath)
         case .dataCorrupted(let context) where context.underlyingError is FieldFault:
-            return "\(name(context.codingPath)) \(context.debugDescription)"
+            return ("\(name(context.codingPath)) \(context.debugDescription)", context.codingPath)
         default:
-            return "the body is not JSON"
+            return ("the body is not JSON", [])
         }
     }
 

@@ -14,6 +14,11 @@ enum Route: Hashable {
     case explain(query: String)
     case neighbours
     case getMode, putMode
+    case plan
+    case getConfig
+    /// Taken back after so many seconds unless it is confirmed.
+    case putConfig(confirm: Int64?)
+    case confirm
     case status
     case healthy, ready
 
@@ -29,12 +34,13 @@ enum Route: Hashable {
                 .methodNotAllowed, "\(quoted(method)) is not for \(quoted(path))",
                 mend: "use \(Self.methods(routes))")
         }
-        if case .connections(let id, _) = route, let query {
-            self = .connections(id, limit: try Self.limit(query))
-        } else if case .explain = route {
-            self = .explain(query: query ?? "")
-        } else {
-            self = route
+        switch (route, query) {
+        case (.connections(let id, _), let query?):
+            self = .connections(id, limit: try Self.number("limit", query, Self.connectionLimits))
+        case (.putConfig, let query?):
+            self = .putConfig(confirm: Int64(try Self.number("confirm", query, 1...Int(Trial.Time.limit))))
+        case (.explain, let query?): self = .explain(query: query)
+        default: self = route
         }
     }
 
@@ -60,16 +66,15 @@ enum Route: Hashable {
         return "/v1/explain?client=\(texts[0])&frontend=\(texts[1])"
     }
 
-    private static func limit(_ query: String) throws(APIError) -> Int {
-        guard query.hasPrefix("limit="), let limit = Int(query.dropFirst("limit=".count)),
-            connectionLimits.contains(limit)
+    private static func number(
+        _ name: String, _ query: String, _ range: ClosedRange<Int>
+    ) throws(APIError) -> Int {
+        guard query.hasPrefix("\(name)="), let number = Int(query.dropFirst(name.count + 1)), range.contains(number)
         else {
             throw APIError(
-                .invalid,
-                "\(quoted(query)) is not limit=N, from \(connectionLimits.lowerBound) to \(connectionLimits.upperBound)"
-            )
+                .invalid, "\(quoted(query)) is not \(name)=N, from \(range.lowerBound) to \(range.upperBound)")
         }
-        return limit
+        return number
     }
 
     /// The methods that a path has, as the header Allow lists them.
@@ -90,6 +95,9 @@ enum Route: Hashable {
         case ["v1", "explain"]: return [("GET", .explain(query: ""))]
         case ["v1", "neighbors"]: return [("GET", .neighbours)]
         case ["v1", "mode"]: return [("GET", .getMode), ("PUT", .putMode)]
+        case ["v1", "plan"]: return [("POST", .plan)]
+        case ["v1", "config"]: return [("GET", .getConfig), ("PUT", .putConfig(confirm: nil))]
+        case ["v1", "config", "confirm"]: return [("POST", .confirm)]
         case ["v1", "status"]: return [("GET", .status)]
         default: break
         }
@@ -103,7 +111,7 @@ enum Route: Hashable {
             throw APIError(
                 .notFound, "there is no \(quoted(path))",
                 mend:
-                    "use /v1/services, /v1/backends, /v1/explain, /v1/neighbors, /v1/mode, /v1/status, /healthz or /readyz"
+                    "use /v1/services, /v1/backends, /v1/explain, /v1/neighbors, /v1/mode, /v1/config, /v1/plan, /v1/status, /healthz or /readyz"
             )
         }
         let id = try id(parts[2])

@@ -97,19 +97,22 @@ struct ServiceBody: Codable {
                     sourceRangesPolicy: sourceRangesPolicy, mode: ownMode,
                     maxNewConnections: maxNewConnections.map(String.init)))
         } catch {
-            throw APIError(.init(error.kind), Self.named(error.description))
+            let (field, text) = Self.named(error.description)
+            throw APIError(.init(error.kind), text, field: field)
         }
     }
 
     /// An error of the command's option, as one of the field.
-    private static func named(_ text: String) -> String {
+    static func named(_ text: String) -> (field: String?, text: String) {
         let fields = [
             "--id": "id", "--frontend": "frontend", "--backends": "backends", "--backend-weights": "backends.weight",
             "--states": "backends.state", "--algorithm": "algorithm", "--affinity": "affinity_seconds",
             "--source-ranges": "source_ranges", "--source-ranges-policy": "source_ranges_policy",
             "--mode": "own_mode", "--max-new-connections": "max_new_connections",
         ]
-        guard let colon = text.firstIndex(of: ":"), let field = fields[String(text[..<colon])] else { return text }
-        return field + text[colon...]
+        guard let colon = text.firstIndex(of: ":"), let field = fields[String(text[..<colon])] else {
+            return (nil, text)
+        }
+        return (field, field + text[colon...])
     }
 }

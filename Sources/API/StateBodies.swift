@@ -8,8 +8,10 @@ struct ModeBody: Codable {
         case mode
     }
 
-    init(_ mode: Mode) {
-        self.mode = mode.rawValue
+    init(_ mode: Mode) { self.init(mode.rawValue) }
+
+    init(_ mode: String) {
+        self.mode = mode
     }
 
     init(from decoder: any Decoder) throws {
@@ -18,7 +20,7 @@ struct ModeBody: Codable {
 
     func value() throws(APIError) -> Mode {
         guard let mode = Mode(rawValue: mode) else {
-            throw APIError(.invalid, "mode: \(quoted(mode)) is not snat or dsr")
+            throw APIError(.invalid, field: "mode", "\(quoted(mode)) is not snat or dsr")
         }
         return mode
     }

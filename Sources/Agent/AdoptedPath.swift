@@ -88,6 +88,9 @@ struct AdoptedPath {
 
 /// What an agent has left at work, for whoever wants to end it.
 public enum PacketPath {
+    /// Whether an agent, running or gone, has attached something there.
+    public static func isAtWork(bpfRoot: String) -> Bool { Pins.areLinks(bpfRoot: bpfRoot) }
+
     /// The devices that it was attached to. Refused while an agent runs.
     public static func detach(bpfRoot: String) throws -> [String] {
         try Privileges.check()

@@ -46,6 +46,10 @@ public actor LoadBalancer {
     /// Where samples of drops are read while somebody listens.
     var dropRing: RingBuffer?
     public internal(set) var isRunning = true
+    /// Whether a packet path was at work before.
+    public let tookOver: Bool
+    /// Takes back what is not confirmed in time.
+    var expiry: Task<Void, Never>?
 
     /// Compiles, loads and attaches; what has been done is undone where a step fails.
     public init(_ options: AgentOptions, environment: [String: String], log: Logger) throws {
@@ -65,7 +69,8 @@ public actor LoadBalancer {
         let old = try pins.flatMap { pins in
             try AdoptedPath(pins, devices: devices, options: options, network: &network)
         }
-        let restored = try Self.restore(saved, isAtWork: old != nil, options: options)
+        tookOver = old != nil
+        let restored = try Self.restore(saved, isAtWork: tookOver, options: options)
         state = restored.state
         indices = restored.indices
         memory.serviceIDs = restored.serviceIDs
@@ -120,6 +125,7 @@ public actor LoadBalancer {
     public func start() throws {
         // What an earlier agent has left half-done is made true before anything else.
         try reconcile()
+        awaitConfirmation()
         watch = try NetworkWatch { [weak self] change in
             Task { await self?.networkChanged(change) }
         }
@@ -137,6 +143,7 @@ public actor LoadBalancer {
         guard isRunning else { return }
         isRunning = false
         timer?.cancel()
+        expiry?.cancel()
         watch = nil
         if pins == nil || detaches { dataplane.detach() } else { bpfMount?.keep() }
         for task in compiling {

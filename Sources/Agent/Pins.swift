@@ -28,6 +28,10 @@ final class Pins {
         }
     }
 
+    static func areLinks(bpfRoot: String) -> Bool {
+        !((try? FileManager.default.contentsOfDirectory(atPath: bpfRoot + "/l4lb/links")) ?? []).isEmpty
+    }
+
     /// The process that has locked a file, as the kernel lists it.
     private static func holder(of file: Int32) -> Int? {
         var status = stat()

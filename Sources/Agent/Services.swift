@@ -19,13 +19,18 @@ extension LoadBalancer {
             try refuseHostsPorts($0.service)
             try refuseUnreachable($0.service)
         }
+        await awaitLinkAddresses([outcome.service])
+        return Update(outcome: outcome, warnings: warnings(outcome.service))
+    }
+
+    /// Waits for those that are still missing, for up to 2 seconds.
+    func awaitLinkAddresses(_ services: [Service]) async {
         let deadline = ContinuousClock.now + .seconds(2)
-        while !withoutLinkAddress(outcome.service).isEmpty, ContinuousClock.now < deadline, isRunning {
+        while services.contains(where: { !withoutLinkAddress($0).isEmpty }), ContinuousClock.now < deadline, isRunning {
             try? await Task.sleep(for: .milliseconds(20))
             // The service is in place: what goes wrong now is the timer's to mend.
             try? reconcile()
         }
-        return Update(outcome: outcome, warnings: warnings(outcome.service))
     }
 
     public func delete(id: UInt16, origin: Origin = .command) throws -> Service {
@@ -57,7 +62,7 @@ extension LoadBalancer {
     public func services() -> [Service] { state.sortedServices }
 
     /// All ports of the host's own address would take the host's own traffic.
-    private func refuseHostsPorts(_ service: Service) throws {
+    func refuseHostsPorts(_ service: Service) throws {
         let endpoint = service.frontend.endpoint
         if endpoint.isAllPorts, try network.hostAddresses().contains(endpoint.address) {
             throw BalancerError.refused(
@@ -67,8 +72,8 @@ extension LoadBalancer {
     }
 
     /// A backend that the host has no way to is refused before anything changes.
-    private func refuseUnreachable(_ service: Service) throws {
-        for backend in service.backends {
+    func refuseUnreachable(_ service: Service, except known: Set<Endpoint> = []) throws {
+        for backend in service.backends where !known.contains(backend.endpoint) {
             if case .failure(let reason) = try network.nextHop(to: backend.endpoint.address, devices: devices) {
                 throw BalancerError.refused("--backends: " + reason.text(backend.endpoint, devices: devices))
             }
@@ -82,7 +87,7 @@ extension LoadBalancer {
         }
     }
 
-    private func warnings(_ service: Service) -> [String] {
+    func warnings(_ service: Service) -> [String] {
         var warnings: [String] = []
         let missing = withoutLinkAddress(service)
         if !missing.isEmpty {

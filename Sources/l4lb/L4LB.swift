@@ -18,9 +18,8 @@ struct L4LB: AsyncParsableCommand {
             """,
         subcommands: [
             AgentCommand.self, ShellCommand.self, ServiceCommands.self, BackendCommands.self, ModeCommands.self,
-            NeighborCommands.self, StatusCommand.self, ExplainCommand.self, MonitorCommands.self, DetachCommand.self,
-            BenchCommand.self,
-            VersionCommand.self,
+            NeighborCommands.self, StatusCommand.self, ExplainCommand.self, MonitorCommands.self, PlanCommand.self,
+            ApplyCommand.self, ConfirmCommand.self, ExportCommand.self, DetachCommand.self, BenchCommand.self, VersionCommand.self,
         ], defaultSubcommand: AgentCommand.self)
 
     static func main() async {
@@ -33,7 +32,7 @@ struct L4LB: AsyncParsableCommand {
             }
             var command = try parseAsRoot(words)
             if let agent = command as? AgentCommand {
-                Foundation.exit(try await agent.serve(output))
+                Foundation.exit(try await agent.serve(output, words: words))
             }
             if let shell = command as? ShellCommand {
                 Foundation.exit(try await shell.serve())

@@ -6,9 +6,13 @@ import Balancer
 /// The agent of this process, as commands and the API see it.
 struct LocalAgent: Balancing {
     let balancer: LoadBalancer
+    /// What it runs with, and what of that a file has to say.
+    let settings, ownSettings: AgentSettings
 
-    init(_ balancer: LoadBalancer) {
+    init(_ balancer: LoadBalancer, of command: AgentCommand) {
         self.balancer = balancer
+        settings = command.settings
+        ownSettings = command.ownSettings
     }
 
     func update(_ request: ServiceRequest) async throws -> ServiceUpdateReport {
@@ -70,8 +74,45 @@ struct LocalAgent: Balancing {
     }
 
     func status() async throws -> StatusReport {
-        try await asking { StatusReport(try await balancer.status()) }
+        try await asking {
+            var report = StatusReport(try await balancer.status())
+            report.confirmSeconds = await balancer.confirmSeconds
+            return report
+        }
     }
+
+    func plan(_ config: Config) async throws -> PlanReport {
+        let declared = try config.declared()
+        return try await asking {
+            let (preview, options) = (try await balancer.preview(declared), await balancer.options)
+            // Tables take their time to make, which is not the agent's.
+            let impact = Impact(
+                of: preview.change, connections: preview.connections, maglevSize: options.maglevSize,
+                seed: options.maglevSeed)
+            return PlanReport(preview.change, impact: impact, warnings: warnings(config))
+        }
+    }
+
+    func apply(_ config: Config, confirmSeconds: Int64?) async throws -> ApplyReport {
+        let declared = try config.declared()
+        return try await asking {
+            let applied = try await balancer.apply(declared, confirmSeconds: confirmSeconds)
+            return ApplyReport(
+                applied.change, mode: applied.mode, confirmSeconds: applied.confirmSeconds,
+                warnings: warnings(config) + applied.warnings)
+        }
+    }
+
+    private func warnings(_ config: Config) -> [String] { config.agent?.warnings(running: settings) ?? [] }
+
+    func confirm() async throws -> ConfirmReport {
+        try await asking {
+            try await balancer.confirm()
+            return ConfirmReport()
+        }
+    }
+
+    func config() async throws -> Config { Config(await balancer.desiredState, agent: ownSettings) }
 
     func isReady() async -> Bool { await balancer.isRunning }
 
@@ -79,6 +120,8 @@ struct LocalAgent: Balancing {
     private func asking<Report>(_ work: () async throws -> Report) async throws -> Report {
         do {
             return try await work()
+        } catch let error as BalancerError where error.service != nil {
+            throw APIError(error)
         } catch let error as AgentError {
             let isRunning = await balancer.isRunning
             throw APIError(

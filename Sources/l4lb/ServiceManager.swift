@@ -34,6 +34,13 @@ struct ServiceManager: Sendable {
         }
     }
 
+    /// The file is being read again; `READY=1` has to follow.
+    func reloading() {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        tell("RELOADING=1\nMONOTONIC_USEC=\(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)")
+    }
+
     /// Gives signs of life for as long as `isAlive` returns.
     func watch(_ isAlive: @escaping @Sendable () async -> Void) -> Task<Void, Never>? {
         guard let interval else { return nil }

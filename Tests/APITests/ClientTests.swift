@@ -75,6 +75,62 @@ import Testing
         }
     }
 
+    @Test("a whole state is planned, applied, confirmed and read")
+    func config() async throws {
+        try await withClient { client, balancer in
+            let service = #"{"frontend": "40.1.1.2:80", "backends": [{"backend": "20.1.1.10:80"}], "own_mode": null}"#
+            let config = try Config.read(
+                Data(
+                    #"{"version": 1, "mode": "dsr", "defaults": {"own_mode": "snat", "affinity_seconds": 9}, "services": [\#(service)]}"#
+                        .utf8))
+            let plan = try await client.plan(config)
+            #expect(try await plan == balancer.plan(config))
+            #expect(plan.created == 1 && plan.modeAfter == "dsr" && plan.services[0].movedPercent == nil)
+            #expect(try await client.apply(config, confirmSeconds: 60).confirmSeconds == 60)
+            let made = try #require(await balancer.state.services[2])
+            // Null is a word of the service's own.
+            #expect(made.mode == nil && made.affinity == 9 && made.origin == .file)
+            #expect(try await client.confirm().confirmed)
+            let missing = try await #require(throws: APIError.self) { _ = try await client.confirm() }
+            #expect(missing.code == .conflict)
+            let running = try await client.config()
+            let expected = try await balancer.config()
+            #expect(JSON.text(running) == JSON.text(expected))
+            #expect(running.agent?.devices == ["eth0", "eth1"])
+            #expect(try await client.plan(running).adopted == 1)
+            #expect(try await client.apply(running, confirmSeconds: nil).adopted == 1)
+            #expect(try await client.plan(running).changed == false)
+        }
+    }
+
+    @Test(
+        "an error of a whole state has the field's path",
+        arguments: [
+            (#"{"version": 1, "services": [1]}"#, "services[0]", "services[0] is not an object"),
+            (
+                #"{"version": 1, "services": [{"frontend": "x", "backends": [{"backend": "b"}]}]}"#,
+                "services[0].frontend", nil
+            ),
+            (
+                #"{"version": 1, "services": [{"frontend": "40.1.1.1:80", "backends": [{"backend": "20.1.1.30:80"}]}]}"#,
+                "services[0]", nil
+            ),
+            (
+                #"{"version": 1, "services": [{"id": 1, "frontend": "40.1.1.5:80", "backends": [{"backend": "20.1.1.30:80"}]}]}"#,
+                "services[0].id", "services[0].id: 1 belongs to 40.1.1.1:80/tcp: choose another one, or leave --id out"
+            ),
+            (#"{"version": 1, "defaults": {"algorithm": 1}, "services": []}"#, "defaults.algorithm", nil),
+        ] as [(String, String, String?)])
+    func fields(body: String, field: String, message: String?) async throws {
+        try await withServer { file, _ in
+            for (method, path) in [("POST", "/v1/plan"), ("PUT", "/v1/config")] {
+                let error = try #require(try await exchange(file, method, path, body: body).error)
+                #expect(error.field == field && error.message.hasPrefix(field))
+                if let message { #expect(error.line == message) }
+            }
+        }
+    }
+
     @Test(
         "an error is the agent's own, with its code, its mend and its details",
         arguments: [

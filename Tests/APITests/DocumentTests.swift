@@ -37,6 +37,8 @@ struct Document {
     private static let service = #"{"frontend": "40.1.1.9:80", "backends": [{"backend": "20.1.1.10:80"}]}"#
     private static let existing = #"{"frontend": "40.1.1.1:80", "backends": [{"backend": "20.1.1.10:80"}]}"#
 
+    private static func config(_ service: String) -> String { #"{"version": 1, "services": [\#(service)]}"# }
+
     /// A request that gets a status where the others do not say it: the path's id is 1, and there is such a service.
     private static let requests: [Document.Operation: [Int: (path: String, body: String?)]] = [
         .init(method: "POST", path: "/v1/services"): [
@@ -69,6 +71,14 @@ struct Document {
             200: ("/v1/explain?client=10.0.0.1:1024&frontend=40.1.1.1:80", nil), 400: ("/v1/explain?client=x", nil),
             500: ("/v1/explain?client=10.0.0.1:1024&frontend=40.1.1.1:80/tcp", nil),
             503: ("/v1/explain?frontend=%5B2001:db8::1%5D:53/udp&client=10.0.0.1:1024", nil),
+        ],
+        .init(method: "POST", path: "/v1/plan"): [
+            200: ("/v1/plan", config(service)), 400: ("/v1/plan", config(#"{"frontend": "x", "backends": []}"#)),
+            409: ("/v1/plan", config(existing)),
+        ],
+        .init(method: "PUT", path: "/v1/config"): [
+            200: ("/v1/config?confirm=60", config(service)), 400: ("/v1/config?confirm=0", config(service)),
+            409: ("/v1/config", config(existing)),
         ],
         .init(method: "PUT", path: "/v1/mode"): [
             200: ("/v1/mode", #"{"mode": "dsr"}"#), 400: ("/v1/mode", #"{"mode": "nat"}"#),
@@ -107,7 +117,11 @@ struct Document {
             await balancer.setReady(false)
         case 409: try await balancer.addForeign()
         case 408: return try await exchange(file, method, path, headers: ["Content-Length: 10"])
-        case 413: return try await exchange(file, method, path, headers: ["Content-Length: 1048577"])
+        case 413:
+            let limit = ["/v1/plan", "/v1/config"].contains(path) ? Config.limit : APIResponder.bodyLimit
+            return try await exchange(file, method, path, headers: ["Content-Length: \(limit + 1)"])
+        case 200 where path == "/v1/config/confirm":
+            _ = try await balancer.apply(Config.read(Data(Self.config(Self.service).utf8)), confirmSeconds: 60)
         default: break
         }
         return try await exchange(file, method, known?.path ?? path, body: known?.body ?? body)
@@ -122,7 +136,7 @@ struct Document {
     func nothingElse() async throws {
         let document = try Document()
         let paths = Set(document.statuses.keys.map(\.path))
-        #expect(document.statuses.count == 17 && paths.count == 11)
+        #expect(document.statuses.count == 21 && paths.count == 14)
         try await withServer { file, _ in
             for path in paths {
                 let documented = document.statuses.keys.filter { $0.path == path }.map(\.method)

@@ -16,7 +16,9 @@ import Testing
             ("PUT", "/v1/backends/%5Bfd00::1%5D%3A80", .putBackend(Endpoint("[fd00::1]:80")!)),
             ("PUT", "/v1/backends/[fd00::1]:80", .putBackend(Endpoint("[fd00::1]:80")!)),
             ("GET", "/v1/mode", .getMode), ("PUT", "/v1/mode", .putMode), ("GET", "/v1/status", .status),
-            ("GET", "/healthz", .healthy), ("GET", "/readyz", .ready),
+            ("POST", "/v1/plan", .plan), ("GET", "/v1/config", .getConfig),
+            ("PUT", "/v1/config", .putConfig(confirm: nil)),
+            ("POST", "/v1/config/confirm", .confirm), ("GET", "/healthz", .healthy), ("GET", "/readyz", .ready),
         ])
     func known(method: String, path: String, route: Route) throws {
         #expect(try Route(method: method, path: path) == route)
@@ -57,6 +59,17 @@ import Testing
         let path = Route.path(explaining: flow.client, flow.frontend)
         let again = try Route.explained(String(path.drop { $0 != "?" }.dropFirst()))
         #expect(again == flow)
+    }
+
+    @Test(
+        "how long a state waits for its confirmation is in the query",
+        arguments: [
+            ("confirm=1", 1), ("confirm=86400", 86_400), ("confirm=0", nil), ("confirm=86401", nil), ("confirm", nil),
+            ("limit=5", nil),
+        ] as [(String, Int64?)])
+    func confirm(query: String, seconds: Int64?) throws {
+        let route = try? Route(method: "PUT", path: "/v1/config", query: query)
+        #expect(route == seconds.map { .putConfig(confirm: $0) })
     }
 
     @Test(

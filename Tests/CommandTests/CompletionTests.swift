@@ -27,6 +27,8 @@ import Testing
         #expect(candidates("neighbor") == ["list"])
         #expect(candidates("backend") == ["list", "drain", "maintenance", "undrain"])
         #expect(candidates("status") == format)
+        #expect(candidates("plan", "-f", "f.yaml") == ["--exit-code", "-o"])
+        #expect(candidates("apply") == ["-f", "--confirm=", "-o"])
         #expect(candidates("monitor") == ["drops"])
         #expect(candidates("monitor", "drops", "--rate=5") == ["--count=", "--seconds=", "-o"])
     }

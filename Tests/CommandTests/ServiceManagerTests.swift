@@ -51,6 +51,18 @@ import Testing
         #expect(try await listener.receive() == "READY=1")
     }
 
+    @Test("systemd is told when the file is read again, with the time of its own clock")
+    func reloading() async throws {
+        let listener = try Listener("@l4lb-r-\(getpid())")
+        ServiceManager(environment: ["NOTIFY_SOCKET": listener.path]).reloading()
+        let lines = try await listener.receive().split(separator: "\n")
+        #expect(lines.count == 2 && lines[0] == "RELOADING=1")
+        let time = try #require(UInt64(lines[1].dropFirst("MONOTONIC_USEC=".count)))
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        #expect(time > 0 && time <= UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000)
+    }
+
     @Test("signs of life are given for as long as the agent answers, at twice the rate that is asked for")
     func watchdog() async throws {
         let listener = try Listener("@l4lb-w-\(getpid())")

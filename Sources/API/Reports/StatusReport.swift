@@ -57,6 +57,8 @@ public struct StatusReport: Codable, Hashable, Sendable {
     @ExplicitNull public var flowTableIpv6Bytes: Int?
     /// Those with the fewest ports left come first.
     public var snatPorts: [SNATPortEntry]
+    /// Until what was applied is taken back, unless it is confirmed; null where nothing waits for that.
+    @ExplicitNull public var confirmSeconds: Int64?
     public var drops: [String: UInt64]
     public var events: [String: UInt64]
 
@@ -86,6 +88,7 @@ public struct StatusReport: Codable, Hashable, Sendable {
                 backend: $0.backend.description, protocol: $0.transport.description, inUse: $0.inUse,
                 available: $0.available)
         }
+        confirmSeconds = nil
         self.drops = Dictionary(uniqueKeysWithValues: drops.map { ($0.key.rawValue, $0.value) })
         self.events = Dictionary(uniqueKeysWithValues: events.map { ($0.key.rawValue, $0.value) })
     }

@@ -57,6 +57,8 @@ struct AgentCommand: ParsableCommand {
     var detachOnExit = false
     @Option(help: "With --no-repl: where services that were set by command are kept.")
     var state: String = AgentOptions.defaultStateFile
+    @Option(help: "A file of services and of these flags, in YAML; SIGHUP reads it again. See docs/config.md.")
+    var config: String?
     @Option(help: "Answer the API at this unix socket. (default: \(SocketFile.defaultPath) with --no-repl, else none)")
     var socket: String?
 
@@ -122,38 +124,7 @@ struct AgentCommand: ParsableCommand {
         return options
     }
 
-    /// Runs the agent until its end; the exit code.
-    func serve(_ output: Output) async throws -> Int32 {
-        let options = try options()
-        let socket = try socketFile()
-        let signals = EndSignals(isService: noRepl)
-        let events = EventLog()
-        let log = try events.logger(file: logFile, isService: noRepl)
-        let balancer = try LoadBalancer(options, environment: ProcessInfo.processInfo.environment, log: log)
-        try await balancer.start()
-        let api = try await answerAPI(at: socket, balancer)
-        if noRepl {
-            let greeting = try await greeting(balancer)
-            log.notice("\(greeting.split(separator: "\n")[0])")
-            let manager = ServiceManager()
-            manager.tell("READY=1")
-            let watch = manager.watch { _ = await balancer.mode }
-            await signals.wait()
-            watch?.cancel()
-            manager.tell("STOPPING=1")
-            await api?.stop()
-            await balancer.stop(detaches: detachOnExit)
-            return 0
-        }
-        let loop = PromptLoop(balancer: balancer, events: events, signals: signals)
-        if loop.isTerminal { output.note(try await greeting(balancer)) }
-        let code = await loop.run()
-        await api?.stop()
-        await balancer.stop()
-        return code
-    }
-
-    private func greeting(_ balancer: LoadBalancer) async throws -> String {
+    func greeting(_ balancer: LoadBalancer) async throws -> String {
         let status = try await balancer.status()
         let devices = status.devices.map { "\($0.device.name) (\($0.isNative ? "native" : "generic") XDP)" }
         return """

@@ -11,12 +11,12 @@ extension AgentCommand {
     }
 
     /// Answers the API; where that cannot be, the agent ends.
-    func answerAPI(at file: SocketFile?, _ balancer: LoadBalancer) async throws -> APIServer? {
+    func answerAPI(at file: SocketFile?, _ agent: LocalAgent) async throws -> APIServer? {
         guard let file else { return nil }
         do {
-            return try await APIServer(at: file, of: LocalAgent(balancer))
+            return try await APIServer(at: file, of: agent)
         } catch {
-            await balancer.stop()
+            await agent.balancer.stop()
             throw error
         }
     }

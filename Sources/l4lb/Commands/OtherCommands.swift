@@ -115,6 +115,9 @@ struct StatusCommand: PromptAction {
                 "\(place == 0 ? "SNAT ports " : "           ")  \(ports.backend)/\(ports.protocol): \(ports.inUse) of \(ports.available) in use"
             )
         }
+        if let seconds = status.confirmSeconds {
+            output.line("applied      to be confirmed within \(Units.seconds(UInt64(seconds)))")
+        }
         let drops = DropReason.allCases.map(\.rawValue).filter { status.drops[$0] ?? 0 > 0 }
         output.line("drops        \(drops.isEmpty ? "none" : "")")
         for reason in drops { output.line("  \(reason)  \(status.drops[reason] ?? 0)") }

@@ -17,7 +17,7 @@ struct ShellCommand: ParsableCommand {
         let signals = EndSignals()
         return try await withAgent(at: socket) { client in
             try client.check()
-            return await PromptLoop(client, events: EventLog(), signals: signals).run()
+            return await PromptLoop(client, agent: nil, events: EventLog(), signals: signals).run()
         }
     }
 }
@@ -25,7 +25,9 @@ struct ShellCommand: ParsableCommand {
 /// A command of the prompt, from the shell.
 struct RemoteCommand {
     /// Nouns that mean a running agent.
-    static let nouns: Set = ["service", "backend", "mode", "neighbor", "status", "explain", "monitor"]
+    static let nouns: Set = [
+        "service", "backend", "mode", "neighbor", "status", "explain", "monitor", "plan", "apply", "confirm", "export",
+    ]
 
     let words: [String]
     let socket: String

@@ -5,10 +5,11 @@ import Balancer
 import Foundation
 import Terminal
 
-/// Exit codes: 0 done, 1 it failed, 2 wrong usage.
+/// Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 a plan with --exit-code has changes.
 enum ExitStatus {
     static let failed: Int32 = 1
     static let usage: Int32 = 2
+    static let changes: Int32 = 3
 }
 
 /// Where results and errors go.
@@ -82,6 +83,7 @@ struct Output: Sendable {
 
     /// Prints an error; the result is the exit code. A request for help arrives here too.
     func failure(_ error: any Error, parser: any ParsableArguments.Type, asJSON: Bool) -> Int32 {
+        if error is ChangesAhead { return ExitStatus.changes }
         guard let text = Self.text(of: error, parser: parser) else {
             line(parser.fullMessage(for: error))
             return 0

@@ -10,18 +10,24 @@ final class EndSignals: Sendable {
     private let receiver = Receiver()
     private let sources: [any DispatchSourceSignal]
 
-    /// A service has no terminal whose end could be its own.
-    init(isService: Bool = false) {
+    /// A service has no terminal whose end could be its own: SIGHUP is `hangup` there.
+    init(isService: Bool = false, hangup: @escaping @Sendable () -> Void = {}) {
         signal(SIGPIPE, SIG_IGN)
         signal(SIGHUP, SIG_IGN)
         let receiver = receiver
-        sources = (isService ? [SIGTERM, SIGINT] : [SIGTERM, SIGHUP, SIGINT]).map { number in
+        var sources = (isService ? [SIGTERM, SIGINT] : [SIGTERM, SIGHUP, SIGINT]).map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler { receiver.arrived(number) }
-            source.resume()
             return source
         }
+        if isService {
+            let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: .global())
+            source.setEventHandler(handler: hangup)
+            sources.append(source)
+        }
+        for source in sources { source.resume() }
+        self.sources = sources
     }
 
     /// Carries out the work of a command that goes on until it is told to stop: a signal cancels it.

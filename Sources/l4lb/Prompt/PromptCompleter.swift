@@ -37,7 +37,7 @@ struct PromptCompleter: Sendable {
         for (option, values) in values where word.hasPrefix("\(option)=") { return values.map { "\(option)=\($0)" } }
         if noun == "mode", words.count == 2, words[1] == "update" { return Mode.allCases.map(\.rawValue) }
         let given = Set(words.map { $0.split(separator: "=").first.map(String.init) ?? $0 })
-        return (options[[noun] + words.dropFirst().prefix(1)] ?? ["-o"]).filter {
+        return (options[[noun] + words.dropFirst().prefix(verbs.isEmpty ? 0 : 1)] ?? ["-o"]).filter {
             !given.contains($0.hasSuffix("=") ? String($0.dropLast()) : $0)
         }
     }
@@ -60,6 +60,8 @@ struct PromptCompleter: Sendable {
         ["backend", "drain"]: ["--service=", "--wait", "--timeout=", "-o"],
         ["backend", "maintenance"]: ["--service=", "-o"],
         ["backend", "undrain"]: ["--service=", "-o"],
+        ["plan"]: ["-f", "--exit-code", "-o"],
+        ["apply"]: ["-f", "--confirm=", "-o"],
         ["monitor", "drops"]: ["--count=", "--seconds=", "--rate=", "-o"],
     ]
 

@@ -20,11 +20,11 @@ struct PromptLoop {
     static let prompt = "l4lb> "
 
     /// At the agent itself.
-    init(balancer: LoadBalancer, events: EventLog, signals: EndSignals) {
-        self.init(LocalAgent(balancer), agent: balancer, events: events, signals: signals)
+    init(_ agent: LocalAgent, events: EventLog, signals: EndSignals) {
+        self.init(agent, agent: agent.balancer, events: events, signals: signals)
     }
 
-    init(_ balancer: any Balancing, agent: LoadBalancer? = nil, events: EventLog, signals: EndSignals) {
+    init(_ balancer: any Balancing, agent: LoadBalancer?, events: EventLog, signals: EndSignals) {
         self.balancer = balancer
         self.agent = agent
         self.signals = signals

@@ -129,6 +129,44 @@ actor MemoryBalancer: Balancing {
             events: Dictionary(uniqueKeysWithValues: EventCounter.allCases.map { ($0, 10) }))
     }
 
+    func plan(_ config: Config) throws -> PlanReport {
+        try check()
+        var wanted = state
+        let change = try refusing { try wanted.apply(try config.declared(), origin: .file) }
+        let connections = Dictionary(
+            uniqueKeysWithValues: state.sortedServices.flatMap { service in
+                service.backends.map { (BackendKey(frontend: service.frontend, backend: $0.endpoint), 3) }
+            })
+        let impact = Impact(of: change, connections: connections, maglevSize: 251, seed: 1)
+        return PlanReport(change, impact: impact, warnings: ["it is slow"])
+    }
+
+    func apply(_ config: Config, confirmSeconds: Int64?) throws -> ApplyReport {
+        try check()
+        let time = confirmSeconds.map { Trial.Time(now: 1000, seconds: $0) }
+        let change = try refusing { try state.apply(try config.declared(), origin: .file, trial: time) }
+        return ApplyReport(change, mode: state.mode, confirmSeconds: state.trial?.seconds, warnings: [])
+    }
+
+    func confirm() throws -> ConfirmReport {
+        try check()
+        try state.confirm()
+        return ConfirmReport()
+    }
+
+    func config() throws -> Config {
+        try check()
+        return Config(state, agent: AgentSettings(texts: [.devices: "eth0,eth1", .flowTableSize: "1024"]))
+    }
+
+    private func refusing<Result>(_ work: () throws -> Result) throws -> Result {
+        do {
+            return try work()
+        } catch let error as BalancerError {
+            throw APIError(error)
+        }
+    }
+
     func isReady() -> Bool { ready }
 
     private func check() throws {

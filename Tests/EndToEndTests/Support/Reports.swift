@@ -44,6 +44,7 @@ struct ServiceList: Decodable {
     struct Service: Decodable {
         var id: Int
         var frontend, mode: String
+        var origin: String?
         var ownMode: String?
         var connections, totalConnections, packets, bytes: Int
         var replyPackets, replyBytes: Int?
@@ -77,4 +78,18 @@ struct JSONFailure: Decodable {
     }
 
     var error: Body
+}
+
+struct PlanOutput: Decodable {
+    struct Service: Decodable {
+        var change, frontend: String
+        var movedPercent: Double?
+        var connections, connectionsLeaving, connectionsRechosen: Int
+    }
+
+    var changed: Bool
+    var created, replaced, removed, adopted, unchanged: Int
+    var movedPercent: Double
+    var services: [Service]
+    var warnings: [String]
 }

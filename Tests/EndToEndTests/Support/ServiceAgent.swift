@@ -56,6 +56,11 @@ final class ServiceAgent {
         child = nil
     }
 
+    /// As `systemctl reload` says it.
+    func hangUp() {
+        child?.signal(SIGHUP)
+    }
+
     /// As systemd ends it; its exit code.
     func end() async throws -> Int32? {
         child?.signal(SIGTERM)

@@ -1,0 +1,69 @@
+import API
+import Foundation
+import Testing
+
+@testable import l4lb
+
+@Suite struct StartConfigTests {
+    private static let text = """
+        version: 1
+        mode: dsr
+        agent:
+          devices: [eth0, eth1]
+          flow_table_size: 1024
+          bpf_ct_timeout_regular_tcp: 100s
+        services: []
+        """
+
+    private func merged(_ words: String..., text: String = text) throws -> AgentCommand {
+        try StartConfig.merged(words, try ConfigFile("f.yaml", bytes: Data(text.utf8)))
+    }
+
+    @Test("flags of the file and of the command line are one")
+    func merge() throws {
+        for words in [["agent"], []] {
+            let command = try StartConfig.merged(
+                words + ["--config=f.yaml", "--no-repl", "--device", "eth0,eth1"],
+                try ConfigFile("f.yaml", bytes: Data(Self.text.utf8)))
+            let options = try command.options()
+            #expect(options.devices == ["eth0", "eth1"] && options.mode == .dsr && options.flowTableSize == 1024)
+            #expect(options.timeouts.established == 100 && options.outlives)
+            #expect(command.config == "f.yaml")
+        }
+    }
+
+    @Test("a flag that contradicts the file is an error with its place")
+    func contradictions() throws {
+        for (flag, expected) in [
+            (
+                "--bpf-lb-mode=snat",
+                "f.yaml:2:1: mode: dsr contradicts --bpf-lb-mode=snat on the command line: remove one of them"
+            ),
+            (
+                "--device=eth0",
+                "f.yaml:4:3: agent.devices: eth0,eth1 contradicts --device=eth0 on the command line: remove one of them"
+            ),
+        ] {
+            let error = try #require(throws: FileFault.self) { _ = try merged(flag) }
+            #expect(error.description == expected)
+        }
+    }
+
+    @Test("a value that the agent refuses is named as the file names it")
+    func values() throws {
+        let text = Self.text.replacing("1024", with: "1000")
+        let error = try #require(throws: FileFault.self) { _ = try merged(text: text) }
+        #expect(error.description == "f.yaml:5:3: agent.flow_table_size: 1000 is not a number from 1024 to 16777216")
+    }
+
+    @Test("options that differ from what the agent runs with are warnings")
+    func warnings() throws {
+        let running = try #require(try L4LB.parseAsRoot(["--device=eth0", "--flow-table-size=1024"]) as? AgentCommand)
+        let file = try ConfigFile("f.yaml", bytes: Data(Self.text.utf8))
+        #expect(
+            file.config.agent?.warnings(running: running.settings) == [
+                "agent.devices: eth0,eth1 counts from its next start on: the agent runs with eth0",
+                "agent.bpf_ct_timeout_regular_tcp: 100s counts from its next start on: the agent runs with 8000s",
+            ])
+    }
+}
