@@ -76,7 +76,8 @@ struct ConfigTree {
         self.path = path
         let text = try Self.withoutComments(text, path: path)
         do {
-            guard let root = try Yams.compose(yaml: text) else {
+            // Without its rules of types, which are not JSON's.
+            guard let root = try Yams.compose(yaml: text, .basic) else {
                 throw FileFault(description: "\(path): it is empty: a file without services says 'services: []'")
             }
             self.root = root
