@@ -62,7 +62,7 @@ let package = Package(
             swiftSettings: strict),
 
         .testTarget(
-            name: "APITests", dependencies: ["Addresses", "API", "Balancer"], swiftSettings: strict),
+            name: "APITests", dependencies: ["Addresses", "API", "Balancer", "CDataplane"], swiftSettings: strict),
         .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: strict),
         .testTarget(
             name: "BalancerTests", dependencies: ["Addresses", "Balancer", "CDataplane"], swiftSettings: strict),

@@ -119,6 +119,23 @@ bench() {
     "$folder/l4lb" bench --short
 }
 
+# Sets PROMTOOL. Debian's package would start a daemon where it is installed, so it is only unpacked.
+find_promtool() {
+    PROMTOOL=${PROMTOOL:-$(command -v promtool)} || true
+    if [[ -z $PROMTOOL ]]; then
+        mkdir "$scratch/prometheus"
+        (
+            cd "$scratch/prometheus"
+            # Apt's own user may not write here.
+            download=(apt-get -qq -o APT::Sandbox::User=root download prometheus)
+            "${download[@]}" || { apt-get -qq update && "${download[@]}"; }
+            dpkg -x prometheus_*.deb .
+        ) || fail "promtool is missing, and Debian's package prometheus cannot be had: give its path as PROMTOOL"
+        PROMTOOL=$scratch/prometheus/usr/bin/promtool
+    fi
+    export PROMTOOL
+}
+
 # What tests and demo could leave, a line for each thing.
 leftovers() {
     local name owner process
@@ -172,8 +189,9 @@ main() {
     trap 'exit 130' INT TERM HUP
     scratch=$(mktemp -d)
     mkdir "$scratch/tmp"
-    needed_packages+=(bpftool)
+    needed_packages+=(bpftool openssl)
     install_packages
+    find_promtool
     find_swift
     [[ -n $SWIFT ]] || fail "no swift found: give --swift=PATH (https://www.swift.org/install/linux)"
     if ! grep -q '^[^ ]* /sys/fs/bpf bpf ' /proc/self/mounts; then

@@ -91,11 +91,19 @@ public struct APIClient: Balancing {
 
     public func config() async throws -> Config {
         let (status, data) = try await answer(.GET, "/v1/config", nil)
-        guard status == 200 else { throw error(status, data, .GET, "/v1/config") }
+        guard status == 200 else { throw refusal(.GET, "/v1/config", status, data) }
         return try Config.read(data)
     }
 
     public func status() async throws -> StatusReport { try await ask(.GET, "/v1/status") }
+
+    public func traffic() async throws -> TrafficReport { try await ask(.GET, "/v1/traffic") }
+
+    public func metrics() async throws -> [UInt8] {
+        let (status, data) = try await answer(.GET, "/metrics", nil)
+        guard status == 200 else { throw refusal(.GET, "/metrics", status, data) }
+        return Array(data)
+    }
 
     public func isReady() async -> Bool {
         let answer: HealthReport? = try? await ask(.GET, "/readyz")
@@ -111,12 +119,13 @@ public struct APIClient: Balancing {
         } catch {
             throw APIError(.failed, "the agent at \(file.path) is of another version: its answer is not understood")
         }
-        throw error(status, data, method, path)
+        throw refusal(method, path, status, data)
     }
 
-    private func error(_ status: UInt, _ data: Data, _ method: HTTPMethod, _ path: String) -> APIError {
-        (try? JSON.report(ErrorReport.self, from: data))?.error
-            ?? APIError(.failed, "the agent at \(file.path) answers \(method.rawValue) \(path) with status \(status)")
+    private func refusal(_ method: HTTPMethod, _ path: String, _ status: UInt, _ data: Data) -> APIError {
+        if let report = try? JSON.report(ErrorReport.self, from: data) { return report.error }
+        return APIError(
+            .failed, "the agent at \(file.path) answers \(method.rawValue) \(path) with status \(status)")
     }
 
     private func answer(

@@ -94,6 +94,11 @@ struct APIResponder: HTTPResponder {
             return json(try await balancer.apply(try Config.read(body), confirmSeconds: seconds))
         case .confirm: return json(try await balancer.confirm())
         case .status: return json(try await balancer.status())
+        case .traffic: return json(try await balancer.traffic())
+        case .metrics:
+            return Response(
+                status: .ok, headers: [.contentType: Exposition.contentType],
+                body: .init(byteBuffer: ByteBuffer(bytes: try await balancer.metrics())))
         case .healthy: return json(HealthReport(status: "healthy"))
         case .ready:
             guard await balancer.isReady() else { throw APIError(.unavailable, "no packets are balanced") }

@@ -28,6 +28,10 @@ public protocol Balancing: Sendable {
     func mode() async throws -> ModeReport
     func updateMode(_ mode: Mode) async throws -> ModeUpdateReport
     func status() async throws -> StatusReport
+    /// What the agent measured last; it costs little to ask each second.
+    func traffic() async throws -> TrafficReport
+    /// In Prometheus' text format.
+    func metrics() async throws -> [UInt8]
     /// Whether packets are balanced.
     func isReady() async -> Bool
     /// What applying a file's state would change.

@@ -20,6 +20,7 @@ enum Route: Hashable {
     case putConfig(confirm: Int64?)
     case confirm
     case status
+    case traffic, metrics
     case healthy, ready
 
     /// Connections in one answer, where the request does not say how many.
@@ -89,6 +90,8 @@ enum Route: Hashable {
         switch parts {
         case ["healthz"]: return [("GET", .healthy)]
         case ["readyz"]: return [("GET", .ready)]
+        case ["metrics"]: return [("GET", .metrics)]
+        case ["v1", "traffic"]: return [("GET", .traffic)]
         case ["v1", "services"]:
             return [("GET", .listServices), ("POST", .postService), ("DELETE", .deleteServices)]
         case ["v1", "backends"]: return [("GET", .listBackends)]
@@ -111,7 +114,7 @@ enum Route: Hashable {
             throw APIError(
                 .notFound, "there is no \(quoted(path))",
                 mend:
-                    "use /v1/services, /v1/backends, /v1/explain, /v1/neighbors, /v1/mode, /v1/config, /v1/plan, /v1/status, /healthz or /readyz"
+                    "use /v1/services, /v1/backends, /v1/explain, /v1/neighbors, /v1/mode, /v1/config, /v1/plan, /v1/status, /v1/traffic, /metrics, /healthz or /readyz"
             )
         }
         let id = try id(parts[2])

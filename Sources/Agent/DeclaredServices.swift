@@ -18,9 +18,8 @@ extension LoadBalancer {
         let change = try wanted.apply(declared, origin: .file)
         try check(change, of: declared)
         var connections: [BackendKey: Int] = [:]
-        for (index, count) in FlowCensus(try dataplane.snapshot()).byBackend {
-            if let key = indices.key(at: index) { connections[key] = count }
-        }
+        let census = FlowCensus(try dataplane.snapshot())
+        for (key, index) in indices.all { connections[key] = census.connections(at: index) }
         return Preview(change: change, connections: connections)
     }
 

@@ -19,6 +19,11 @@ public actor LoadBalancer {
     var memory = PlanMemory()
     /// The census of the last collection.
     var census: FlowCensus
+    /// What the timer measured last.
+    var measurement: Measurement
+    let started = ContinuousClock.now
+    var reconciliations = Metrics.Work()
+    var compilations = Metrics.Work()
     /// What backends had carried whose places were released.
     var departedTotals = DepartedTotals()
     /// Backends that had left their service at the last collection.
@@ -93,8 +98,10 @@ public actor LoadBalancer {
         }
         self.devices = devices
         self.network = network
+        let gone = dataplane.totals(of: indices.all.values)
         let census = FlowCensus(try dataplane.snapshot())
         self.census = census
+        measurement = Measurement(uptime: 0, gone: gone, census: census)
         if old != nil {
             log.notice("took over the packet path with \(census.connections.values.reduce(0, +)) connections")
         }
@@ -159,6 +166,9 @@ public actor LoadBalancer {
     /// Makes the maps hold what the desired state and the network say.
     func reconcile(routesChanged: Bool = false) throws {
         guard isRunning else { return }
+        let start = ContinuousClock.now
+        var isDone = false
+        defer { reconciliations.add(ContinuousClock.now - start, failed: !isDone) }
         try network.readNeighbours()
         if routesChanged { network.forgetRoutes() }
         var nextHops: [IPAddress: NextHop] = [:]
@@ -184,13 +194,17 @@ public actor LoadBalancer {
             tick: dataplane.clock.tick)
         tellWithheld(input)
         let plan = try Plan(input, indices: indices, previous: memory)
-        for (key, index) in plan.indices.all where indices[key] == nil { dataplane.forgetTotals(of: index) }
+        for (key, index) in plan.indices.all where indices[key] == nil {
+            dataplane.forgetTotals(of: index)
+            measurement.forget(index)
+        }
         indices = plan.indices
         // First, so that no crash finds the maps ahead of it.
         try save()
         try dataplane.apply(plan.contents.edits(from: dataplane.contents))
         memory.remember(plan, of: state)
         departedTotals.keep(only: state)
+        isDone = true
     }
 
     private func save() throws {
@@ -272,23 +286,26 @@ public actor LoadBalancer {
     /// Frees what has ended: connections, then places of backends that have left.
     private func collect() throws {
         guard isRunning else { return }
+        let gone = dataplane.totals(of: indices.all.values)
         let snapshot = try dataplane.snapshot()
+        let uptime = uptime
         dataplane.collect(snapshot)
         census = FlowCensus(snapshot)
+        measurement = Measurement(uptime: uptime, gone: gone, census: census, previous: measurement)
         dataplane.settle(census)
         let current = Set(
             state.services.values.flatMap { service in
                 service.backends.map { BackendKey(frontend: service.frontend, backend: $0.endpoint) }
             })
-        let gone = indices.all.filter { !current.contains($0.key) }
+        let left = indices.all.filter { !current.contains($0.key) }
         // A packet in flight at the last collection may have begun a connection since, so only
         // those go that had left by then.
-        for (key, index) in gone where departed.contains(key) && !census.named.contains(index) {
+        for (key, index) in left where departed.contains(key) && !census.names(index) {
             if state.service(of: key.frontend) != nil {
                 departedTotals.add(dataplane.totals(of: [index])[index] ?? l4lb_totals(), of: key.frontend)
             }
             indices.release(key)
         }
-        departed = Set(gone.keys)
+        departed = Set(left.keys)
     }
 }

@@ -61,8 +61,14 @@ extension LoadBalancer {
         let (clang, size) = (clang, options.maglevSize)
         let task = Task.detached { try PacketProgram(paths: paths, clang: clang, maglevSize: size, isDry: isDry) }
         compiling.append(task)
-        defer { compiling.removeAll { $0 == task } }
+        let start = ContinuousClock.now
+        var isDone = false
+        defer {
+            compiling.removeAll { $0 == task }
+            compilations.add(ContinuousClock.now - start, failed: !isDone)
+        }
         let program = try await task.value
+        isDone = true
         if isDry { dryPrograms[paths] = program } else { programs[paths] = program }
         return program
     }
@@ -80,7 +86,9 @@ extension LoadBalancer {
     private var neededPaths: Paths {
         var paths = state.paths
         paths.modes.formUnion(census.connections.keys)
-        paths.ipv6 = paths.ipv6 || census.byBackend.keys.contains { indices.key(at: $0)?.needsIPv6 ?? false }
+        paths.ipv6 =
+            paths.ipv6
+            || census.backends.contains { $1.connections.total > 0 && indices.key(at: $0)?.needsIPv6 ?? false }
         return paths
     }
 

@@ -124,10 +124,6 @@ extension LoadBalancer {
         let snapshot = try dataplane.snapshot()
         let census = FlowCensus(snapshot)
         let sizes = dataplane.maps.sizes
-        var drops: [DropReason: UInt64] = [:]
-        for reason in DropReason.allCases { drops[reason] = try dataplane.counter(reason.counter) }
-        var events: [EventCounter: UInt64] = [:]
-        for event in EventCounter.allCases { events[event] = try dataplane.counter(event.counter) }
         return Status(
             mode: state.mode, paths: dataplane.paths,
             devices: dataplane.attachments.map {
@@ -140,6 +136,6 @@ extension LoadBalancer {
                 ? nil : .init(used: census.table6.records, bytes: sizes.flowTable6Bytes),
             flowTable6Bytes: sizes.flowTable6Bytes,
             snatPorts: snapshot.snatPortUse(ports: dataplane.snatPortCount, sources: options.sources),
-            drops: drops, events: events)
+            drops: try drops(), events: try events())
     }
 }

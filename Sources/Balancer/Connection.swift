@@ -99,49 +99,6 @@ public struct FlowSnapshot: Sendable {
     }
 }
 
-/// What a census of the flow table tells the agent.
-public struct FlowCensus: Equatable, Sendable {
-    public var connections: [Mode: Int] = [:]
-    /// Living connections by the place of their backend.
-    public var byBackend: [UInt16: Int] = [:]
-    /// Places that any slot names, ended or not.
-    public var named: Set<UInt16> = []
-    /// The balancer's addresses that SNAT slots use.
-    public var sources: Set<IPAddress> = []
-    public var table = TableUse()
-    public var table6 = TableUse()
-
-    /// How much of one family's table is in use, by what has ended too.
-    public struct TableUse: Equatable, Sendable {
-        public var slots = 0
-        /// Connections of which either slot is.
-        public var records = 0
-
-        public init(slots: Int = 0, records: Int = 0) {
-            self.slots = slots
-            self.records = records
-        }
-
-        /// `isFirst`: of its connection's slots, the first or only one.
-        fileprivate mutating func add(_ isFirst: Bool) {
-            slots += 1
-            if isFirst { records += 1 }
-        }
-    }
-
-    public init(_ snapshot: FlowSnapshot) {
-        for (place, flow) in snapshot.flows {
-            let isFirst = flow.kind != .reply || snapshot.flows[FlowPlace(flow.peer, isIPv6: place.isIPv6)] == nil
-            if place.isIPv6 { table6.add(isFirst) } else { table.add(isFirst) }
-            named.insert(flow.backend)
-            if let source = flow.translated?.address { sources.insert(source) }
-            guard flow.kind != .reply, !snapshot.hasEnded(flow, at: place) else { continue }
-            connections[flow.kind == .dsr ? .dsr : .snat, default: 0] += 1
-            byBackend[flow.backend, default: 0] += 1
-        }
-    }
-}
-
 /// What a backend's connections have carried: those that are gone, and those in the table.
 public struct BackendTotals: Sendable {
     public private(set) var values: [UInt16: l4lb_totals] = [:]
@@ -163,7 +120,7 @@ public struct BackendTotals: Sendable {
     public func report(_ backend: Backend, at index: UInt16?, census: FlowCensus) -> BackendReport {
         var report = BackendReport(backend: backend)
         guard let index else { return report }
-        report.connections = census.byBackend[index] ?? 0
+        report.connections = census.connections(at: index)
         guard let totals = values[index] else { return report }
         report.totalConnections = totals.connections
         report.packets = totals.packets

@@ -74,7 +74,7 @@ public struct FlowPlace: Hashable, Sendable {
 }
 
 /// How far a connection has come.
-public enum ConnectionState: String, Sendable {
+public enum ConnectionState: String, Sendable, CaseIterable {
     case syn, established, closing
     /// UDP.
     case active

@@ -10,21 +10,17 @@ public struct SNATPortUse: Equatable, Sendable {
 
     /// How many are shown.
     public static let most = 10
-}
 
-extension FlowSnapshot {
-    /// The backends whose ports are the scarcest, fullest first.
-    public func snatPortUse(ports: Int, sources: SourceAddresses) -> [SNATPortUse] {
-        struct End: Hashable {
-            var backend: Endpoint
-            var transport: TransportProtocol
-        }
-        var inUse: [End: Int] = [:]
-        for (place, flow) in flows where flow.kind == .reply && !hasEnded(flow, at: place) {
-            inUse[End(backend: flow.source, transport: flow.transport), default: 0] += 1
-        }
+    /// What ports are counted for.
+    struct End: Hashable {
+        var backend: Endpoint
+        var transport: TransportProtocol
+    }
+
+    /// Fullest first. `ports`: those that SNAT has from one address.
+    static func scarcest(_ inUse: [End: Int], ports: Int, sources: SourceAddresses) -> [Self] {
         let uses = inUse.map { end, count in
-            SNATPortUse(
+            Self(
                 backend: end.backend, transport: end.transport, inUse: count,
                 available: ports * sources.snatCount(towards: end.backend.address))
         }
@@ -32,6 +28,17 @@ extension FlowSnapshot {
             let (x, y) = (a.inUse * b.available, b.inUse * a.available)
             return x == y ? (a.backend, a.transport) < (b.backend, b.transport) : x > y
         }
-        return Array(sorted.prefix(SNATPortUse.most))
+        return Array(sorted.prefix(most))
+    }
+}
+
+extension FlowSnapshot {
+    /// The backends whose ports are the scarcest, fullest first.
+    public func snatPortUse(ports: Int, sources: SourceAddresses) -> [SNATPortUse] {
+        var inUse: [SNATPortUse.End: Int] = [:]
+        for (place, flow) in flows where flow.kind == .reply && !hasEnded(flow, at: place) {
+            inUse[.init(backend: flow.source, transport: flow.transport), default: 0] += 1
+        }
+        return SNATPortUse.scarcest(inUse, ports: ports, sources: sources)
     }
 }

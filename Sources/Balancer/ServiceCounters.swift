@@ -52,7 +52,7 @@ extension BackendTotals {
         for (key, index) in indices.all {
             var sum = counters[key.frontend] ?? departed[key.frontend]
             if let totals = values[index] { sum.add(totals) }
-            sum.connections += census.byBackend[index] ?? 0
+            sum.connections += census.connections(at: index)
             counters[key.frontend] = sum
         }
         return counters

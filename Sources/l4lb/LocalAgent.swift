@@ -114,6 +114,17 @@ struct LocalAgent: Balancing {
 
     func config() async throws -> Config { Config(await balancer.desiredState, agent: ownSettings) }
 
+    func traffic() async throws -> TrafficReport {
+        try await asking {
+            let (uptime, services) = try await balancer.traffic()
+            return TrafficReport(uptime: uptime, services: services)
+        }
+    }
+
+    func metrics() async throws -> [UInt8] {
+        try await asking { try await balancer.metrics().text(version: L4LB.versionNumber) }
+    }
+
     func isReady() async -> Bool { await balancer.isRunning }
 
     /// The agent's own errors become those that its API knows.

@@ -18,7 +18,8 @@ import Testing
             ("GET", "/v1/mode", .getMode), ("PUT", "/v1/mode", .putMode), ("GET", "/v1/status", .status),
             ("POST", "/v1/plan", .plan), ("GET", "/v1/config", .getConfig),
             ("PUT", "/v1/config", .putConfig(confirm: nil)),
-            ("POST", "/v1/config/confirm", .confirm), ("GET", "/healthz", .healthy), ("GET", "/readyz", .ready),
+            ("POST", "/v1/config/confirm", .confirm), ("GET", "/metrics", .metrics),
+            ("GET", "/v1/traffic", .traffic), ("GET", "/healthz", .healthy), ("GET", "/readyz", .ready),
         ])
     func known(method: String, path: String, route: Route) throws {
         #expect(try Route(method: method, path: path) == route)

@@ -24,8 +24,10 @@ import Testing
     func counts() {
         let census = FlowCensus(snapshot)
         #expect(census.connections == [.snat: 1, .dsr: 1])
-        #expect(census.byBackend == [1: 2])
-        #expect(census.named == [1, 2, 3])
+        #expect(census.backends.mapValues(\.connections.total) == [1: 2, 2: 0, 3: 0])
+        #expect(census.backends[1]?.connections[.snat, .established] == 1)
+        #expect(census.backends[1]?.connections[.dsr, .established] == 1)
+        #expect(census.backends.mapValues(\.ports) == [1: 1, 2: 0, 3: 0])
         #expect(census.sources == ["20.1.1.1"])
         // The SNAT connections have two slots each; the reply slot that rests is alone in its connection's place.
         #expect(census.table == .init(slots: 6, records: 4))
@@ -51,7 +53,7 @@ import Testing
         #expect(census.table == .init(slots: 6, records: 4) && census.table6 == .init(slots: 2, records: 1))
         #expect(census.connections == [.snat: 2, .dsr: 1])
         #expect(census.sources == ["20.1.1.1", "2001:db8:20::1"])
-        #expect(census.named == [1, 2, 3, 4])
+        #expect(Set(census.backends.keys) == [1, 2, 3, 4])
         let key = BackendKey(frontend: "[2001:db8::1]:80", backend: server)
         let found = both.connections(where: { _ in true }, keys: { $0 == 4 ? key : nil })
         let connection = try #require(found.first)
@@ -65,7 +67,7 @@ import Testing
     func empty() {
         let census = FlowCensus(FlowSnapshot([:], now: 0))
         #expect(census.connections.isEmpty)
-        #expect(census.named.isEmpty)
+        #expect(census.backends.isEmpty)
         #expect(census.table == .init())
     }
 

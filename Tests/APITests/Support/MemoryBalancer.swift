@@ -167,6 +167,17 @@ actor MemoryBalancer: Balancing {
         }
     }
 
+    func traffic() throws -> TrafficReport {
+        try check()
+        let metrics = Metrics.fixture(state)
+        return TrafficReport(uptime: metrics.uptime, services: metrics.services)
+    }
+
+    func metrics() throws -> [UInt8] {
+        try check()
+        return Metrics.fixture(state).text(version: "1")
+    }
+
     func isReady() -> Bool { ready }
 
     private func check() throws {
