@@ -5,6 +5,8 @@ public struct APIError: Error, Codable, Hashable, Sendable {
     public enum Code: String, Codable, Sendable, CaseIterable {
         /// The request itself is wrong.
         case invalid
+        /// Not from there.
+        case forbidden
         case notFound = "not_found"
         case methodNotAllowed = "method_not_allowed"
         /// It did not come to its end in time.
@@ -21,6 +23,7 @@ public struct APIError: Error, Codable, Hashable, Sendable {
         public var status: Int {
             switch self {
             case .invalid: 400
+            case .forbidden: 403
             case .notFound: 404
             case .methodNotAllowed: 405
             case .tooSlow: 408

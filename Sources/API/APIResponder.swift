@@ -20,6 +20,8 @@ struct APIResponder: HTTPResponder {
     let balancer: any Balancing
     /// Time for a request's body to arrive.
     var bodyTime = defaultBodyTime
+    /// Over TCP without TLS.
+    var refusesBrowsers = false
 
     /// Bytes of a request's body at the most, but for a whole state.
     static let bodyLimit = 1 << 20
@@ -48,6 +50,9 @@ struct APIResponder: HTTPResponder {
     }
 
     private func answer(_ request: Request) async throws -> Response {
+        if refusesBrowsers {
+            try BrowserGuard.check(host: request.head.authority, origin: request.headers[.origin])
+        }
         let route = try Route(method: request.method.rawValue, path: request.uri.path, query: request.uri.query)
         let body =
             switch route {

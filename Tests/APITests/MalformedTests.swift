@@ -116,7 +116,7 @@ struct SeededNumbers: RandomNumberGenerator {
     func slow() async throws {
         try await withServer(bodyTime: .milliseconds(300)) { file, _ in
             let slow = try await blocking {
-                try (0..<APIServer.connectionLimit - 1).map { _ in
+                try (0..<RunningServer.connectionLimit - 1).map { _ in
                     let connection = try RawConnection(file.path)
                     connection.send(Array("PUT /v1/mode HTTP/1.1\r\nContent-Length: 100\r\n\r\n{".utf8))
                     return connection

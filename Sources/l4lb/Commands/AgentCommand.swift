@@ -61,6 +61,16 @@ struct AgentCommand: ParsableCommand {
     var config: String?
     @Option(help: "Answer the API at this unix socket. (default: \(SocketFile.defaultPath) with --no-repl, else none)")
     var socket: String?
+    @Option(
+        help: "Answer the API at this TCP address and port too; with the three files that follow unless it is loopback."
+    )
+    var listen: String?
+    @Option(help: "The certificate of --listen, with those that lead to its CA: a PEM file.")
+    var tlsCert: String?
+    @Option(help: "Its private key: a PEM file.")
+    var tlsKey: String?
+    @Option(help: "The CA whose certificates let clients in: a PEM file.")
+    var tlsClientCa: String?
 
     /// The options as the agent takes them.
     func options() throws -> AgentOptions {

@@ -14,6 +14,7 @@ extension AgentCommand {
     private func serve(_ output: Output, _ start: StartConfig) async throws -> Int32 {
         let options = try options()
         let socket = try socketFile()
+        let plan = try listenPlan()
         let (hangups, hangup) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let signals = EndSignals(isService: noRepl) { hangup.yield() }
         let events = EventLog()
@@ -24,12 +25,12 @@ extension AgentCommand {
             FileServices(path: $0, agent: agent, log: log, copy: noRepl ? StartConfig.copy(of: self) : nil)
         }
         try await begin(balancer, services, start)
-        let api = try await answerAPI(at: socket, agent)
+        let api = try await answerAPI(at: socket, plan, agent)
         guard noRepl else {
             let loop = PromptLoop(agent, events: events, signals: signals)
             if loop.isTerminal { output.note(try await greeting(balancer)) }
             let code = await loop.run()
-            await api?.stop()
+            await api.stop()
             await balancer.stop()
             return code
         }
@@ -51,7 +52,7 @@ extension AgentCommand {
         reloading.cancel()
         watch?.cancel()
         manager.tell("STOPPING=1")
-        await api?.stop()
+        await api.stop()
         await balancer.stop(detaches: detachOnExit)
         return 0
     }

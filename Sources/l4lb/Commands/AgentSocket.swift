@@ -10,14 +10,40 @@ extension AgentCommand {
         return file
     }
 
+    /// Where it is to answer over TCP, if anywhere, with the files read.
+    func listenPlan() throws -> ListenPlan? {
+        let files = try TLSFiles(certificate: tlsCert, key: tlsKey, clientCA: tlsClientCa)
+        guard let listen else {
+            guard files == nil else {
+                throw UsageError(description: "--tls-cert: there is no TLS without --listen, such as --listen=:9100")
+            }
+            return nil
+        }
+        return try ListenPlan(try ListenAddress(listen), files)
+    }
+
     /// Answers the API; where that cannot be, the agent ends.
-    func answerAPI(at file: SocketFile?, _ agent: LocalAgent) async throws -> APIServer? {
-        guard let file else { return nil }
+    func answerAPI(at file: SocketFile?, _ plan: ListenPlan?, _ agent: LocalAgent) async throws -> Answering {
+        var answering = Answering()
         do {
-            return try await APIServer(at: file, of: agent)
+            if let file { answering.socket = try await APIServer(at: file, of: agent) }
+            if let plan { answering.listener = try await APIListener(plan, of: agent) }
+            return answering
         } catch {
+            await answering.stop()
             await agent.balancer.stop()
             throw error
         }
+    }
+}
+
+/// Where the agent's API answers.
+struct Answering {
+    var socket: APIServer?
+    var listener: APIListener?
+
+    func stop() async {
+        await listener?.stop()
+        await socket?.stop()
     }
 }

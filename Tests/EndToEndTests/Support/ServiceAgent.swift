@@ -31,7 +31,9 @@ final class ServiceAgent {
             [Program.path, "agent"] + own + ["--log-file=\(folder)/log", "--flow-table-size=65536"] + more)
     }
 
-    func start(_ more: String...) async throws {
+    func start(_ more: String...) async throws { try await start(more) }
+
+    func start(_ more: [String]) async throws {
         // One that is killed leaves the compiler's files, which go with the folder.
         let child = try Child(words(more), environment: ["TMPDIR": folder])
         self.child = child
