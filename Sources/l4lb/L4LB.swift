@@ -18,8 +18,9 @@ struct L4LB: AsyncParsableCommand {
             """,
         subcommands: [
             AgentCommand.self, ShellCommand.self, ServiceCommands.self, BackendCommands.self, ModeCommands.self,
-            NeighborCommands.self, StatusCommand.self, ExplainCommand.self, MonitorCommands.self, PlanCommand.self,
-            ApplyCommand.self, ConfirmCommand.self, ExportCommand.self, DetachCommand.self, BenchCommand.self, VersionCommand.self,
+            NeighborCommands.self, StatusCommand.self, TopCommand.self, ExplainCommand.self, MonitorCommands.self,
+            PlanCommand.self, ApplyCommand.self, ConfirmCommand.self, ExportCommand.self, DetachCommand.self,
+            BenchCommand.self, VersionCommand.self,
         ], defaultSubcommand: AgentCommand.self)
 
     static func main() async {

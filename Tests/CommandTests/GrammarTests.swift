@@ -139,8 +139,8 @@ import Testing
     func nouns() {
         #expect(
             PromptGrammar.nouns == [
-                "service", "backend", "mode", "neighbor", "status", "explain", "monitor", "plan", "apply", "confirm",
-                "export", "version", "exit", "help", "quit",
+                "service", "backend", "mode", "neighbor", "status", "top", "explain", "monitor", "plan", "apply",
+                "confirm", "export", "version", "exit", "help", "quit",
             ])
         #expect(PromptGrammar.verbs(of: "service") == ["update", "list", "get", "dumpstate", "delete"])
         #expect(PromptGrammar.verbs(of: "status") == [])

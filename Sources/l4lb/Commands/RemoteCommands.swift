@@ -26,7 +26,8 @@ struct ShellCommand: ParsableCommand {
 struct RemoteCommand {
     /// Nouns that mean a running agent.
     static let nouns: Set = [
-        "service", "backend", "mode", "neighbor", "status", "explain", "monitor", "plan", "apply", "confirm", "export",
+        "service", "backend", "mode", "neighbor", "status", "top", "explain", "monitor", "plan", "apply",
+        "confirm", "export",
     ]
 
     let words: [String]

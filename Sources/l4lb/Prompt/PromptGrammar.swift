@@ -28,7 +28,8 @@ struct PromptGrammar: ParsableCommand {
         abstract: "The commands of the prompt; 'help COMMAND' tells more, 'exit' ends.",
         subcommands: [
             ServiceCommands.self, BackendCommands.self, ModeCommands.self, NeighborCommands.self, StatusCommand.self,
-            ExplainCommand.self, MonitorCommands.self, PlanCommand.self, ApplyCommand.self, ConfirmCommand.self,
+            TopCommand.self, ExplainCommand.self, MonitorCommands.self, PlanCommand.self, ApplyCommand.self,
+            ConfirmCommand.self,
             ExportCommand.self, VersionCommand.self, ExitCommand.self,
         ])
 
