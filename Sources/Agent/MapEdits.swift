@@ -60,11 +60,13 @@ extension DataplaneMaps {
         }
     }
 
-    /// One step, or several backends, tables or services, for which the kernel takes batches.
+    /// One step, or several of one kind for which the kernel takes batches.
     private func write(_ edits: [Edit], tables: inout [UInt16: BPFMap]) throws(BPFError) {
         var backends: (keys: [UInt32], values: [l4lb_backend]) = ([], [])
         var services: (keys: [l4lb_service_key], values: [l4lb_service]) = ([], [])
         var newTables: (keys: [UInt32], maps: [BPFMap]) = ([], [])
+        var oldTables: [UInt32] = []
+        var oldServices: [l4lb_service_key] = []
         for edit in edits {
             switch edit {
             case .setBackend(let index, let backend):
@@ -84,6 +86,8 @@ extension DataplaneMaps {
                     newTables.keys.append(UInt32(id))
                     newTables.maps.append(table)
                 }
+            case .removeTable(let id): oldTables.append(UInt32(id))
+            case .removeService(let key): oldServices.append(key)
             case .setService(let key, let service):
                 services.keys.append(key)
                 services.values.append(service)
@@ -97,21 +101,21 @@ extension DataplaneMaps {
             for (key, map) in zip(newTables.keys, newTables.maps) { tables[UInt16(key)] = map }
         }
         try self.services.update(keys: services.keys, values: services.values)
+        try self.services.remove(keys: oldServices)
+        try maglev.removeMaps(keys: oldTables)
+        for id in oldTables { tables[UInt16(id)] = nil }
     }
 
     /// A step that is taken alone.
     private func write(_ edit: Edit, tables: inout [UInt16: BPFMap]) throws(BPFError) {
         switch edit {
-        case .setBackend, .clearBackend, .setTable, .setService: try write([edit], tables: &tables)
-        case .removeTable(let id):
-            try maglev.remove(UInt32(id))
-            tables[id] = nil
+        case .setBackend, .clearBackend, .setTable, .removeTable, .setService, .removeService:
+            try write([edit], tables: &tables)
         case .setFilter(let bits): try filter.update(UInt32(0), elements: bits.words)
         case .setAddress(let address): try addresses.update(address, L4LB_ADDRESS_FRONTEND.rawValue)
         case .removeAddress(let address): try addresses.remove(address)
         case .setSourceRange(let key): try sourceRanges.update(key, UInt32(1))
         case .removeSourceRange(let key): try sourceRanges.remove(key)
-        case .removeService(let key): try services.remove(key)
         case .openAccount(let id, _):
             try budgets.update(UInt32(id), l4lb_budget())
             try serviceDrops.clearPerProcessor(UInt32(id))
@@ -125,7 +129,9 @@ extension Edit {
     /// Whether two steps may be written as one batch.
     fileprivate func isWritten(with first: Edit) -> Bool {
         switch (self, first) {
-        case (.setBackend, .setBackend), (.setTable, .setTable), (.setService, .setService): true
+        case (.setBackend, .setBackend), (.clearBackend, .clearBackend), (.setTable, .setTable),
+            (.removeTable, .removeTable), (.setService, .setService), (.removeService, .removeService):
+            true
         default: false
         }
     }
