@@ -68,26 +68,35 @@ doors() {
     return "$found"
 }
 
-# The packet program by itself in every configuration, as assembly, which shows the numbers of its helpers.
+# program_helpers CLANG ASM_HEADERS NAME SOURCE MACRO...: compiles to assembly, which shows the numbers of the helpers.
+program_helpers() {
+    local clang=$1 headers=$2 name=$3 source=$4 helpers helper
+    shift 4
+    "$clang" -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I"$headers" "$@" -S "$source" -o "$scratch/program.s"
+    helpers=$(sed -nE 's/^\s*call ([0-9]+)$/\1/p' "$scratch/program.s" | sort -nu | tr '\n' ' ')
+    echo "$name: helpers $helpers"
+    [[ -n $helpers ]] || fail "no helper found in the assembly"
+    for helper in $helpers; do
+        ((helper <= last_helper)) || fail "helper $helper: Linux 6.1 has none above $last_helper"
+    done
+}
+
+# The packet program by itself in every configuration, and the filters of health checks.
 packet_program() {
-    local clang header macros size helpers
+    local clang header headers macros size
     clang=$(find_clang)
     header=$(compgen -G '/usr/include/*-linux-gnu/asm/types.h' | head -n 1)
+    headers=${header%/asm/types.h}
     for size in 251 131071; do
         for macros in -DL4LB_SNAT -DL4LB_DSR '-DL4LB_SNAT -DL4LB_DSR' '-DL4LB_SNAT -DL4LB_IPV6' \
             '-DL4LB_DSR -DL4LB_IPV6' '-DL4LB_SNAT -DL4LB_DSR -DL4LB_IPV6' \
             '-DL4LB_SNAT -DL4LB_DSR -DL4LB_IPV6 -DL4LB_DRY'; do
             # shellcheck disable=SC2086 # one macro or several
-            "$clang" -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I"${header%/asm/types.h}" \
-                -DL4LB_MAGLEV_TABLE_SIZE=$size $macros -S bpf/l4lb.bpf.c -o "$scratch/program.s"
-            helpers=$(sed -nE 's/^\s*call ([0-9]+)$/\1/p' "$scratch/program.s" | sort -nu | tr '\n' ' ')
-            echo "maglev $size, $macros: helpers $helpers"
-            [[ -n $helpers ]] || fail "no helper found in the assembly"
-            for helper in $helpers; do
-                ((helper <= last_helper)) || fail "helper $helper: Linux 6.1 has none above $last_helper"
-            done
+            program_helpers "$clang" "$headers" "maglev $size, $macros" bpf/l4lb.bpf.c \
+                -DL4LB_MAGLEV_TABLE_SIZE=$size $macros
         done
     done
+    program_helpers "$clang" "$headers" "health checks" bpf/probe.bpf.c
 }
 
 # run_tests NAME OPTION...: what has been built, as root.

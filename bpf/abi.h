@@ -469,4 +469,24 @@ struct l4lb_drop_sample {
 	__u8 bytes[L4LB_SAMPLE_BYTES];
 };
 
+/* ---- health checks through the tunnel ---- */
+
+/* SO_MARK of their sockets: no other packet is looked at on its way out. */
+#define L4LB_PROBE_MARK 0x4c344c42
+/* Place of the two filters among those of a device. */
+#define L4LB_PROBE_PRIORITY 0x4c34
+
+/* One probe on its way, by the port that its socket is bound to. */
+struct l4lb_probe {
+	/* The ends that the socket has, which are the outer header's, */
+	struct l4lb_address source;
+	struct l4lb_address backend;
+	/* and those of the packet inside. */
+	struct l4lb_address inner_source;
+	struct l4lb_address frontend;
+	__be16 port; /* the frontend's */
+	__u8 outer; /* the families: 4 or 6 */
+	__u8 inner;
+};
+
 #endif

@@ -36,6 +36,7 @@ struct ServiceBody: Codable {
     var sourceRanges: [String]?
     var sourceRangesPolicy: String?
     var maxNewConnections: UInt32?
+    var healthCheck: HealthCheckBody?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case id, frontend, backends, algorithm
@@ -44,6 +45,7 @@ struct ServiceBody: Codable {
         case sourceRanges = "source_ranges"
         case sourceRangesPolicy = "source_ranges_policy"
         case maxNewConnections = "max_new_connections"
+        case healthCheck = "health_check"
     }
 
     init(_ request: ServiceRequest) {
@@ -56,6 +58,7 @@ struct ServiceBody: Codable {
         sourceRanges = request.sourceRanges.map(\.description)
         sourceRangesPolicy = request.sourceRangesPolicy.rawValue
         maxNewConnections = request.maxNewConnections
+        healthCheck = request.healthCheck.map(HealthCheckBody.init)
     }
 
     init(from decoder: any Decoder) throws {
@@ -69,6 +72,7 @@ struct ServiceBody: Codable {
         sourceRanges = try fields.decodeIfPresent([String].self, forKey: .sourceRanges)
         sourceRangesPolicy = try fields.decodeIfPresent(String.self, forKey: .sourceRangesPolicy)
         maxNewConnections = try fields.number(.maxNewConnections)
+        healthCheck = try fields.decodeIfPresent(HealthCheckBody.self, forKey: .healthCheck)
     }
 
     /// The request that it stands for, checked as the command's options are.
@@ -85,6 +89,7 @@ struct ServiceBody: Codable {
             throw APIError(.invalid, "backends.state: \(quoted(state)) is not active, draining or maintenance")
         }
         let ranges = sourceRanges ?? []
+        let health = try healthCheck?.texts() ?? HealthCheck.Texts()
         do {
             return try ServiceRequest(
                 .init(
@@ -95,7 +100,7 @@ struct ServiceBody: Codable {
                     algorithm: algorithm, affinity: affinitySeconds.map(String.init),
                     sourceRanges: ranges.isEmpty ? nil : ranges.joined(separator: ","),
                     sourceRangesPolicy: sourceRangesPolicy, mode: ownMode,
-                    maxNewConnections: maxNewConnections.map(String.init)))
+                    maxNewConnections: maxNewConnections.map(String.init), health: health))
         } catch {
             let (field, text) = Self.named(error.description)
             throw APIError(.init(error.kind), text, field: field)
@@ -109,6 +114,10 @@ struct ServiceBody: Codable {
             "--states": "backends.state", "--algorithm": "algorithm", "--affinity": "affinity_seconds",
             "--source-ranges": "source_ranges", "--source-ranges-policy": "source_ranges_policy",
             "--mode": "own_mode", "--max-new-connections": "max_new_connections",
+            "--health-check": "health_check.path", "--health-port": "health_check.port",
+            "--health-status": "health_check.status", "--health-interval": "health_check.interval_seconds",
+            "--health-timeout": "health_check.timeout_seconds", "--health-rise": "health_check.rise",
+            "--health-fall": "health_check.fall", "--health-panic-threshold": "health_check.panic_threshold_percent",
         ]
         guard let colon = text.firstIndex(of: ":"), let field = fields[String(text[..<colon])] else {
             return (nil, text)

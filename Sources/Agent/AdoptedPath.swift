@@ -99,6 +99,8 @@ public enum PacketPath {
         }
         let pins = try Pins(bpfRoot: bpfRoot)
         let devices = pins.devices
+        var network = try HostNetwork()
+        ProbeTunnel.sweep(devices.compactMap { network.index(of: $0) })
         pins.removeAll()
         return devices
     }

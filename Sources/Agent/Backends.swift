@@ -41,9 +41,9 @@ extension LoadBalancer {
         let totals = BackendTotals(
             gone: dataplane.totals(of: found.compactMap(\.place)), flows: snapshot.flows.values)
         return found.map { service, backend, place in
-            BackendOfService(
-                service: service, mode: state.mode(of: service),
-                report: totals.report(backend, at: place, census: census))
+            var report = totals.report(backend, at: place, census: census)
+            report.health = health[BackendKey(frontend: service.frontend, backend: backend.endpoint)]
+            return BackendOfService(service: service, mode: state.mode(of: service), report: report)
         }
     }
 }

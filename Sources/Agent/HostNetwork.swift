@@ -63,6 +63,11 @@ struct HostNetwork: ~Copyable {
         return Device(name: device.name, index: device.index, address: address, mtu: link.mtu)
     }
 
+    /// Nil where there is no such device.
+    mutating func index(of name: String) -> UInt32? {
+        (try? socket.link(named: name)).map { UInt32($0.index) }
+    }
+
     /// The program that holds a device, where one does.
     mutating func xdpProgram(of name: String) -> UInt32? {
         (try? socket.link(named: name))?.xdpProgramID

@@ -46,6 +46,9 @@ public actor LoadBalancer {
     private let pins: Pins?
     /// The last way to each backend, for the connections that are on it.
     private var lastHops: [IPAddress: NextHop] = [:]
+    /// What is known of the backends that are checked, and who asks them.
+    var health = HealthBook()
+    var checks = HealthChecks()
     private var watch: NetworkWatch?
     private var timer: Task<Void, Never>?
     /// Where samples of drops are read while somebody listens.
@@ -79,6 +82,8 @@ public actor LoadBalancer {
         state = restored.state
         indices = restored.indices
         memory.serviceIDs = restored.serviceIDs
+        health.follow(restored.state)
+        health.restore(restored.down, isAtWork: old != nil)
         // A packet path is never at work without it.
         if saved == nil, let stateFile {
             let first = SavedState(restored.state, indices: restored.indices, serviceIDs: [:])
@@ -130,6 +135,7 @@ public actor LoadBalancer {
 
     /// Follows the network and collects dead connections from now on.
     public func start() throws {
+        ProbeTunnel.sweep(devices.map(\.index))
         // What an earlier agent has left half-done is made true before anything else.
         try reconcile()
         awaitConfirmation()
@@ -152,6 +158,7 @@ public actor LoadBalancer {
         timer?.cancel()
         expiry?.cancel()
         watch = nil
+        await endHealthChecks()
         if pins == nil || detaches { dataplane.detach() } else { bpfMount?.keep() }
         for task in compiling {
             task.cancel()
@@ -186,11 +193,12 @@ public actor LoadBalancer {
             }
         }
         lastHops = nextHops
+        health.follow(state)
         network.release(
             except: Set(nextHops.values.map { .init(interface: Int32($0.interface), address: $0.neighbour) }))
         let input = PlanInput(
             state: state, nextHops: nextHops, hostAddresses: try network.hostAddresses(), oldSources: census.sources,
-            sources: options.sources, maglevSize: options.maglevSize, maglevSeed: options.maglevSeed,
+            sources: options.sources, health: health, maglevSize: options.maglevSize, maglevSeed: options.maglevSeed,
             tick: dataplane.clock.tick)
         tellWithheld(input)
         let plan = try Plan(input, indices: indices, previous: memory)
@@ -204,12 +212,13 @@ public actor LoadBalancer {
         try dataplane.apply(plan.contents.edits(from: dataplane.contents))
         memory.remember(plan, of: state)
         departedTotals.keep(only: state)
+        check(nextHops)
         isDone = true
     }
 
     private func save() throws {
         guard let stateFile else { return }
-        let now = SavedState(state, indices: indices, serviceIDs: memory.serviceIDs)
+        let now = SavedState(state, indices: indices, serviceIDs: memory.serviceIDs, down: health.down)
         guard now != saved else { return }
         try stateFile.write(now)
         saved = now

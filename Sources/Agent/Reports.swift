@@ -25,7 +25,11 @@ extension LoadBalancer {
             gone: dataplane.totals(of: places.compactMap(\.1)), flows: snapshot.flows.values)
         return Dump(
             service: service, mode: state.mode(of: service), connections: connections,
-            backends: places.map { totals.report($0, at: $1, census: census) })
+            backends: places.map { backend, place in
+                var report = totals.report(backend, at: place, census: census)
+                report.health = health[BackendKey(frontend: service.frontend, backend: backend.endpoint)]
+                return report
+            })
     }
 
     /// A service with what `service list` and `service get` show of it.
@@ -34,11 +38,14 @@ extension LoadBalancer {
         /// Its own, or the agent's.
         public var mode: Mode
         public var counters: ServiceCounters
+        /// That of all backends, this service's among them.
+        public var health: HealthBook
 
-        public init(service: Service, mode: Mode, counters: ServiceCounters) {
+        public init(service: Service, mode: Mode, counters: ServiceCounters, health: HealthBook = HealthBook()) {
             self.service = service
             self.mode = mode
             self.counters = counters
+            self.health = health
         }
     }
 
@@ -57,7 +64,7 @@ extension LoadBalancer {
         return try services.map { service in
             var own = counters[service.frontend] ?? departedTotals[service.frontend]
             own.drops = try dataplane.drops(of: service.id)
-            return ServiceState(service: service, mode: state.mode(of: service), counters: own)
+            return ServiceState(service: service, mode: state.mode(of: service), counters: own, health: health)
         }
     }
 

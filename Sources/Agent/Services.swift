@@ -107,6 +107,13 @@ extension LoadBalancer {
             let place = port == 0 ? "the ports that clients use" : "port \(port)"
             warnings.append("DSR cannot translate ports: \(names) will get the packets at \(place)")
         }
+        let direct = checkedDirectly(service)
+        if !direct.isEmpty {
+            let names = direct.map(\.description).joined(separator: ", ")
+            warnings.append(
+                "health checks go straight to \(names), not through the tunnel: the host has no address that their answers could come back to"
+            )
+        }
         let active = service.backends.filter(\.takesConnections).count
         if active == 0 {
             warnings.append("no backend takes new connections: they are dropped")

@@ -68,3 +68,14 @@ extension l4lb_source_range_key {
             address: l4lb_address(range.address))
     }
 }
+
+extension l4lb_probe {
+    /// `backend`: what the probe's socket, at `source`, is connected to; inside the tunnel its packets go from
+    /// `innerSource` to the frontend's address, at the same port.
+    public init(source: IPAddress, backend: Endpoint, innerSource: IPAddress, frontend: IPAddress) {
+        self.init(
+            source: l4lb_address(source), backend: l4lb_address(backend.address),
+            inner_source: l4lb_address(innerSource), frontend: l4lb_address(frontend),
+            port: backend.port.networkOrder, outer: backend.address.isIPv6 ? 6 : 4, inner: frontend.isIPv6 ? 6 : 4)
+    }
+}

@@ -26,6 +26,8 @@ public struct BackendReport: Sendable {
     public var bytes: UInt64 = 0
     public var replyPackets: UInt64 = 0
     public var replyBytes: UInt64 = 0
+    /// Nil: it is not checked.
+    public var health: BackendHealth?
 }
 
 /// The flow tables as they were read at one moment.

@@ -12,6 +12,8 @@ public struct PlanInput: Sendable {
     public var oldSources: Set<IPAddress>
     /// Where new SNAT connections and the outer packets of DSR come from, where the user says so.
     public var sources: SourceAddresses
+    /// What is known of the backends that are checked.
+    public var health: HealthBook
     public var maglevSize: Int
     public var maglevSeed: UInt64
     /// Length of a tick of the data plane's clock, in seconds.
@@ -19,14 +21,15 @@ public struct PlanInput: Sendable {
 
     public init(
         state: DesiredState, nextHops: [IPAddress: NextHop], hostAddresses: Set<IPAddress>,
-        oldSources: Set<IPAddress> = [], sources: SourceAddresses = SourceAddresses(), maglevSize: Int,
-        maglevSeed: UInt64, tick: Double
+        oldSources: Set<IPAddress> = [], sources: SourceAddresses = SourceAddresses(),
+        health: HealthBook = HealthBook(), maglevSize: Int, maglevSeed: UInt64, tick: Double
     ) {
         self.state = state
         self.nextHops = nextHops
         self.hostAddresses = hostAddresses
         self.oldSources = oldSources
         self.sources = sources
+        self.health = health
         self.maglevSize = maglevSize
         self.maglevSeed = maglevSeed
         self.tick = tick
@@ -34,6 +37,9 @@ public struct PlanInput: Sendable {
 }
 
 extension PlanInput {
+    /// A service's backends as packets meet them.
+    func backends(of service: Service) -> [Backend] { health.apply(to: service) }
+
     /// All ports of the host's own address would take the host's own traffic. Such a service is refused; where the
     /// address was added to the host later, new connections are not taken.
     public func isWithheld(_ service: Service) -> Bool {
@@ -46,12 +52,15 @@ public struct Plan: Sendable {
     public let contents: MapContents
     /// With the places of backends that are new.
     public let indices: BackendIndices
+    /// What each table was made for, by service id.
+    fileprivate let backends: [UInt16: [Backend]]
 
     /// `previous` supplies tables whose service has not changed, as they are dear to make.
     public init(_ input: PlanInput, indices: BackendIndices, previous: PlanMemory = PlanMemory()) throws(BalancerError)
     {
         var indices = indices
         var contents = MapContents()
+        var backends: [UInt16: [Backend]] = [:]
         for service in input.state.sortedServices {
             for backend in service.backends {
                 let key = BackendKey(frontend: service.frontend, backend: backend.endpoint)
@@ -61,7 +70,9 @@ public struct Plan: Sendable {
                     )
                 }
             }
-            contents.add(service, input: input, indices: indices, previous: previous)
+            backends[service.id] = input.backends(of: service)
+            contents.add(
+                service, backends: backends[service.id] ?? [], input: input, indices: indices, previous: previous)
         }
         // A backend that has left keeps its entry while connections name it.
         let current = Set(contents.backends.keys)
@@ -76,6 +87,7 @@ public struct Plan: Sendable {
         contents.add(input.sources, hostAddresses: input.hostAddresses)
         self.contents = contents
         self.indices = indices
+        self.backends = backends
     }
 }
 
@@ -93,7 +105,7 @@ public struct PlanMemory: Sendable {
         for service in state.services.values {
             serviceIDs[service.frontend] = service.id
             if let table = plan.contents.tables[service.id] {
-                tables[service.id] = (service.backends, service.frontend, table)
+                tables[service.id] = (plan.backends[service.id] ?? [], service.frontend, table)
             }
         }
         let named = Set(plan.indices.all.keys.map(\.frontend))
@@ -103,12 +115,12 @@ public struct PlanMemory: Sendable {
 
 extension MapContents {
     fileprivate mutating func add(
-        _ service: Service, input: PlanInput, indices: BackendIndices, previous: PlanMemory
+        _ service: Service, backends wanted: [Backend], input: PlanInput, indices: BackendIndices, previous: PlanMemory
     ) {
         let address = service.frontend.endpoint.address
         if !input.hostAddresses.contains(address) { addresses.insert(Key(l4lb_address(address))) }
         var places: [UInt16] = []
-        for backend in service.backends {
+        for backend in wanted {
             let key = BackendKey(frontend: service.frontend, backend: backend.endpoint)
             guard let index = indices[key] else { continue }
             places.append(index)
@@ -118,8 +130,9 @@ extension MapContents {
             filter.insert(key, input: input)
         }
         guard !input.isWithheld(service) else { return }
-        let usable = service.backends.contains(where: \.takesConnections)
-        let table = usable ? Self.table(of: service, places: places, input: input, previous: previous) : nil
+        let usable = wanted.contains(where: \.takesConnections)
+        let table =
+            usable ? Self.table(of: service, backends: wanted, places: places, input: input, previous: previous) : nil
         tables[service.id] = table
         for range in service.sourceRanges {
             sourceRanges.insert(Key(l4lb_source_range_key(range, service: service.id)))
@@ -131,14 +144,14 @@ extension MapContents {
     }
 
     private static func table(
-        of service: Service, places: [UInt16], input: PlanInput, previous: PlanMemory
+        of service: Service, backends: [Backend], places: [UInt16], input: PlanInput, previous: PlanMemory
     ) -> [UInt16] {
         if let known = previous.tables[service.id], known.frontend == service.frontend,
-            known.backends == service.backends, known.table.count == input.maglevSize
+            known.backends == backends, known.table.count == input.maglevSize
         {
             return known.table
         }
-        let named = service.backends.map {
+        let named = backends.map {
             (name: "\($0.endpoint)/\(service.frontend.transport)", weight: $0.takesConnections ? $0.weight : 0)
         }
         return MaglevTable(backends: named, size: input.maglevSize, seed: input.maglevSeed)

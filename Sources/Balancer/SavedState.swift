@@ -7,6 +7,8 @@ public struct SavedState: Equatable, Codable, Sendable {
     public var services: [SavedService]
     public var places: [SavedPlace]
     public var trial: SavedTrial?
+    /// Left out where there is none.
+    public var down: [SavedDown]?
 
     public struct SavedService: Equatable, Codable, Sendable {
         public var id: UInt16
@@ -18,7 +20,23 @@ public struct SavedState: Equatable, Codable, Sendable {
         public var sourceRangesPolicy: String
         public var mode: String?
         public var maxNewConnections: UInt32?
+        /// Left out before there were any.
+        public var healthCheck: SavedHealthCheck?
         public var origin: String
+    }
+
+    /// The texts that `service update` takes.
+    public struct SavedHealthCheck: Equatable, Codable, Sendable {
+        public var check: String
+        public var port, status: String?
+        public var interval, timeout, rise, fall, panicThreshold: String
+    }
+
+    /// A backend that was found dead.
+    public struct SavedDown: Equatable, Codable, Sendable {
+        public var frontend: String
+        public var backend: String
+        public var reason: String
     }
 
     public struct SavedBackend: Equatable, Codable, Sendable {
@@ -49,7 +67,9 @@ public struct SavedState: Equatable, Codable, Sendable {
 }
 
 extension SavedState {
-    public init(_ state: DesiredState, indices: BackendIndices, serviceIDs: [Frontend: UInt16]) {
+    public init(
+        _ state: DesiredState, indices: BackendIndices, serviceIDs: [Frontend: UInt16], down: [BackendKey: String] = [:]
+    ) {
         mode = state.mode.rawValue
         services = state.sortedServices.map(SavedService.init)
         places = indices.all.sorted { $0.value < $1.value }.map { key, index in
@@ -58,6 +78,10 @@ extension SavedState {
                 service: state.service(of: key.frontend)?.id ?? serviceIDs[key.frontend])
         }
         trial = state.trial.map(SavedTrial.init)
+        let dead = down.sorted { ($0.key.frontend, $0.key.backend) < ($1.key.frontend, $1.key.backend) }.map {
+            SavedDown(frontend: "\($0.frontend)", backend: "\($0.backend)", reason: $1)
+        }
+        self.down = dead.isEmpty ? nil : dead
     }
 
     /// What was saved, as values again; nil where a text means nothing.
@@ -84,18 +108,28 @@ extension SavedState {
             guard let trial = trial.trial else { return nil }
             state.trial = trial
         }
-        return Restored(state: state, indices: places, serviceIDs: serviceIDs)
+        var dead: [BackendKey: String] = [:]
+        for entry in down ?? [] {
+            guard let frontend = Frontend(entry.frontend), let backend = Endpoint(entry.backend) else { return nil }
+            dead[BackendKey(frontend: frontend, backend: backend)] = entry.reason
+        }
+        return Restored(state: state, indices: places, serviceIDs: serviceIDs, down: dead)
     }
 
     public struct Restored: Sendable {
         public var state: DesiredState
         public var indices: BackendIndices
         public var serviceIDs: [Frontend: UInt16]
+        public var down: [BackendKey: String]
 
-        public init(state: DesiredState, indices: BackendIndices, serviceIDs: [Frontend: UInt16] = [:]) {
+        public init(
+            state: DesiredState, indices: BackendIndices, serviceIDs: [Frontend: UInt16] = [:],
+            down: [BackendKey: String] = [:]
+        ) {
             self.state = state
             self.indices = indices
             self.serviceIDs = serviceIDs
+            self.down = down
         }
     }
 }
@@ -115,6 +149,7 @@ extension SavedState.SavedService {
         sourceRangesPolicy = service.sourceRangesPolicy.rawValue
         mode = service.mode?.rawValue
         maxNewConnections = service.maxNewConnections
+        healthCheck = service.healthCheck.map(SavedState.SavedHealthCheck.init)
         origin = service.origin.rawValue
     }
 
@@ -131,12 +166,31 @@ extension SavedState.SavedService {
         }
         let ranges = sourceRanges.compactMap(IPPrefix.init)
         let mode = self.mode.map(Mode.init(rawValue:))
-        guard id > 0, backends.count == self.backends.count, ranges.count == sourceRanges.count, mode != .some(nil)
+        let health = healthCheck.map(\.value)
+        guard id > 0, backends.count == self.backends.count, ranges.count == sourceRanges.count, mode != .some(nil),
+            health != .some(nil)
         else { return nil }
         return Service(
             id: id, frontend: frontend, backends: backends, algorithm: algorithm, affinity: affinity,
             sourceRanges: ranges, sourceRangesPolicy: policy, mode: mode ?? nil, maxNewConnections: maxNewConnections,
-            origin: origin)
+            healthCheck: health ?? nil, origin: origin)
+    }
+}
+
+extension SavedState.SavedHealthCheck {
+    fileprivate init(_ check: HealthCheck) {
+        let texts = HealthCheck.Texts(check)
+        self.init(
+            check: texts.check ?? "", port: texts.port, status: texts.status, interval: texts.interval ?? "",
+            timeout: texts.timeout ?? "", rise: texts.rise ?? "", fall: texts.fall ?? "",
+            panicThreshold: texts.panicThreshold ?? "")
+    }
+
+    fileprivate var value: HealthCheck? {
+        let texts = HealthCheck.Texts(
+            check: check, port: port, status: status, interval: interval, timeout: timeout, rise: rise, fall: fall,
+            panicThreshold: panicThreshold)
+        return (try? HealthCheck.read(texts)) ?? nil
     }
 }
 

@@ -83,12 +83,15 @@ public struct Service: Hashable, Sendable {
     public var mode: Mode?
     /// The most new connections in a second, 1 to 10,000,000; nil: no limit.
     public var maxNewConnections: UInt32?
+    /// Nil: its backends are not checked.
+    public var healthCheck: HealthCheck?
     public var origin: Origin
 
     public init(
         id: UInt16, frontend: Frontend, backends: [Backend], algorithm: Algorithm = .maglev,
         affinity: UInt32? = nil, sourceRanges: [IPPrefix] = [], sourceRangesPolicy: SourceRangesPolicy = .allow,
-        mode: Mode? = nil, maxNewConnections: UInt32? = nil, origin: Origin = .command
+        mode: Mode? = nil, maxNewConnections: UInt32? = nil, healthCheck: HealthCheck? = nil,
+        origin: Origin = .command
     ) {
         self.id = id
         self.frontend = frontend
@@ -99,6 +102,7 @@ public struct Service: Hashable, Sendable {
         self.sourceRangesPolicy = sourceRangesPolicy
         self.mode = mode
         self.maxNewConnections = maxNewConnections
+        self.healthCheck = healthCheck
         self.origin = origin
     }
 }
@@ -116,7 +120,7 @@ extension Service {
             id: id, frontend: request.frontend, backends: request.backends.map { $0.with(overrides[$0.endpoint]) },
             algorithm: request.algorithm, affinity: request.affinity, sourceRanges: request.sourceRanges,
             sourceRangesPolicy: request.sourceRangesPolicy, mode: request.mode,
-            maxNewConnections: request.maxNewConnections, origin: origin)
+            maxNewConnections: request.maxNewConnections, healthCheck: request.healthCheck, origin: origin)
     }
 
     /// What one would ask for to get it.
@@ -124,7 +128,7 @@ extension Service {
         ServiceRequest(
             id: id, frontend: frontend, backends: backends.map { $0.with(nil) }, algorithm: algorithm,
             affinity: affinity, sourceRanges: sourceRanges, sourceRangesPolicy: sourceRangesPolicy, mode: mode,
-            maxNewConnections: maxNewConnections)
+            maxNewConnections: maxNewConnections, healthCheck: healthCheck)
     }
 
     /// Whether both do the same, whoever has configured them; the order of backends and ranges does not matter.

@@ -11,6 +11,7 @@ public struct ServiceRequest: Hashable, Sendable {
     public var sourceRangesPolicy: SourceRangesPolicy
     public var mode: Mode?
     public var maxNewConnections: UInt32?
+    public var healthCheck: HealthCheck?
 
     /// Seconds of affinity where none are written: Kubernetes' default.
     public static let defaultAffinity: UInt32 = 10_800
@@ -37,11 +38,13 @@ extension ServiceRequest {
         public var sourceRangesPolicy: String?
         public var mode: String?
         public var maxNewConnections: String?
+        public var health: HealthCheck.Texts
 
         public init(
             id: String? = nil, frontend: String, backends: String, weights: String? = nil, states: String? = nil,
             algorithm: String? = nil, affinity: String? = nil, sourceRanges: String? = nil,
-            sourceRangesPolicy: String? = nil, mode: String? = nil, maxNewConnections: String? = nil
+            sourceRangesPolicy: String? = nil, mode: String? = nil, maxNewConnections: String? = nil,
+            health: HealthCheck.Texts = .init()
         ) {
             self.id = id
             self.frontend = frontend
@@ -54,6 +57,7 @@ extension ServiceRequest {
             self.sourceRangesPolicy = sourceRangesPolicy
             self.mode = mode
             self.maxNewConnections = maxNewConnections
+            self.health = health
         }
     }
 
@@ -132,6 +136,10 @@ extension ServiceRequest {
                 )
             }
             return count
+        }
+        healthCheck = try HealthCheck.read(texts.health)
+        if let healthCheck, healthCheck.port == nil, let all = endpoints.first(where: \.isAllPorts) {
+            throw .usage("--health-check: \(all) has no port that could be asked: add --health-port")
         }
     }
 
@@ -227,7 +235,8 @@ public func printable(_ text: String, limit: Int) -> String {
     return shown.joined() + (text.unicodeScalars.count > limit ? "…" : "")
 }
 
-private func number<Number: FixedWidthInteger>(_ text: String, as: Number.Type) -> Number? {
+/// Digits alone, within what the type holds.
+func number<Number: FixedWidthInteger>(_ text: String, as: Number.Type) -> Number? {
     guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
         return nil
     }

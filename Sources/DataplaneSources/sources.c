@@ -91,6 +91,9 @@ static const unsigned char bpf_bench_h[] = {
 static const unsigned char bpf_bench_bpf_c[] = {
 #embed "../../bpf/bench.bpf.c"
 };
+static const unsigned char bpf_probe_bpf_c[] = {
+#embed "../../bpf/probe.bpf.c"
+};
 static const unsigned char linux_types_h[] = {
 #embed "/usr/include/linux/types.h"
 };
@@ -173,6 +176,7 @@ static const struct l4lb_source_file files[] = {
     EMBEDDED("bpf/clock.bpf.c", bpf_clock_bpf_c),
     EMBEDDED("bpf/bench.h", bpf_bench_h),
     EMBEDDED("bpf/bench.bpf.c", bpf_bench_bpf_c),
+    EMBEDDED("bpf/probe.bpf.c", bpf_probe_bpf_c),
     EMBEDDED("include/linux/types.h", linux_types_h),
     EMBEDDED("include/linux/posix_types.h", linux_posix_types_h),
     EMBEDDED("include/linux/stddef.h", linux_stddef_h),

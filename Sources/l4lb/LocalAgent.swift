@@ -144,7 +144,7 @@ struct LocalAgent: Balancing {
 
 extension ServiceReport {
     init(_ state: LoadBalancer.ServiceState) {
-        self.init(state.service, mode: state.mode, counters: state.counters)
+        self.init(state.service, mode: state.mode, counters: state.counters, health: state.health)
     }
 }
 

@@ -31,6 +31,12 @@ import Testing
                 weights: "0,65535", states: "draining,maintenance", algorithm: "random", affinity: "86400",
                 sourceRanges: "10.0.0.0/8,2001:db8::/32", sourceRangesPolicy: "deny", mode: "dsr",
                 maxNewConnections: "10000000"),
+            .init(frontend: "40.1.1.1:80", backends: "20.1.1.10:80", health: .init(check: "tcp")),
+            .init(
+                frontend: "40.1.1.1:80", backends: "20.1.1.10:80",
+                health: .init(
+                    check: "http:/health", port: "8080", status: "200,204", interval: "1.5s", timeout: "250ms",
+                    rise: "1", fall: "2", panicThreshold: "25")),
             .init(frontend: "40.1.1.1:*", backends: "20.1.1.10:*", affinity: ""),
         ])
     func roundTrip(texts: ServiceRequest.Texts) throws {
@@ -87,6 +93,29 @@ import Testing
                 #""max_new_connections": 0"#,
                 "max_new_connections: 0 is not a number per second from 1 to 10000000"
             ),
+            (#""health_check": 1"#, "health_check is not an object"),
+            (#""health_check": {}"#, "health_check.type is missing"),
+            (#""health_check": {"type": "ping"}"#, "health_check.type: ping is not none, tcp or http"),
+            (
+                #""health_check": {"type": "tcp", "path": "/"}"#, "health_check.path: only a check of type http has one"
+            ),
+            (
+                #""health_check": {"type": "http", "path": "x"}"#,
+                "health_check.path: x is not a path such as /health, of 256 plain characters at most"
+            ),
+            (
+                #""health_check": {"type": "tcp", "interval_seconds": 0.01}"#,
+                "health_check.interval_seconds: 0.01s is not a time such as 2s or 500ms, from 100ms to 3600s"
+            ),
+            (
+                #""health_check": {"type": "tcp", "interval_seconds": 1e300}"#,
+                "health_check.interval_seconds: 1e+300s is not a time such as 2s or 500ms, from 100ms to 3600s"
+            ),
+            (
+                #""health_check": {"type": "none", "fall": 1}"#,
+                "health_check.fall: there is no health check: add --health-check=tcp or --health-check=http:/PATH"
+            ),
+            (#""health_check": {"type": "tcp", "rise": 0}"#, "health_check.rise: 0 is not a number from 1 to 100"),
         ])
     func values(field: String, expected: String) throws {
         #expect(

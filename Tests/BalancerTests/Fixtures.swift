@@ -21,13 +21,14 @@ extension Frontend: ExpressibleByStringLiteral {
 func request(
     _ frontend: String, _ backends: String = "20.1.1.10:80,20.1.1.20:80", id: String? = nil, weights: String? = nil,
     states: String? = nil, algorithm: String? = nil, affinity: String? = nil, sourceRanges: String? = nil,
-    policy: String? = nil, mode: String? = nil, maxNewConnections: String? = nil
+    policy: String? = nil, mode: String? = nil, maxNewConnections: String? = nil,
+    health: HealthCheck.Texts = .init()
 ) throws -> ServiceRequest {
     try ServiceRequest(
         .init(
             id: id, frontend: frontend, backends: backends, weights: weights, states: states, algorithm: algorithm,
             affinity: affinity, sourceRanges: sourceRanges, sourceRangesPolicy: policy, mode: mode,
-            maxNewConnections: maxNewConnections))
+            maxNewConnections: maxNewConnections, health: health))
 }
 
 /// The error that a request is refused with; nil where it is not.

@@ -10,6 +10,7 @@ struct Network {
     var oldSources: Set<IPAddress> = []
 
     var sources = SourceAddresses()
+    var health = HealthBook()
 
     static let size = 251
 
@@ -32,7 +33,7 @@ struct Network {
     func input(_ state: DesiredState) -> PlanInput {
         PlanInput(
             state: state, nextHops: nextHops, hostAddresses: hostAddresses, oldSources: oldSources,
-            sources: sources, maglevSize: Self.size, maglevSeed: 1, tick: 0.25)
+            sources: sources, health: health, maglevSize: Self.size, maglevSeed: 1, tick: 0.25)
     }
 }
 

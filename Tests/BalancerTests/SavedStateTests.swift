@@ -1,4 +1,5 @@
 import Addresses
+import Foundation
 import Testing
 
 @testable import Balancer
@@ -13,6 +14,12 @@ import Testing
                 "[2001:db8::1]:53/udp", "[2001:db8::a]:53", id: "7", algorithm: "random", affinity: "60",
                 sourceRanges: "2001:db8::/32", policy: "deny", maxNewConnections: "1000"),
             try request("40.1.1.2:*", "20.1.1.10:*", mode: "snat"),
+            try request(
+                "40.1.1.3:80",
+                health: .init(
+                    check: "http:/health", port: "8080", status: "200-299,404", interval: "500ms", timeout: "2s",
+                    rise: "1", fall: "9", panicThreshold: "50")),
+            try request("40.1.1.4:80", "20.1.1.10:80", health: .init(check: "tcp")),
         ]
         var indices = BackendIndices(capacity: 100)
         for request in requests {
@@ -38,6 +45,23 @@ import Testing
         #expect(SavedState(restored.state, indices: restored.indices, serviceIDs: restored.serviceIDs) == saved)
     }
 
+    @Test("backends that were dead are remembered with the reason, and a file of before there were checks is read")
+    func down() throws {
+        let (state, indices) = try Self.state()
+        let dead = [BackendKey(frontend: "40.1.1.3:80/tcp", backend: "20.1.1.10:80"): "status 500 and not 200"]
+        let saved = SavedState(state, indices: indices, serviceIDs: [:], down: dead)
+        #expect(try saved.restored(mapMax: 100)?.down == dead)
+        #expect(saved != SavedState(state, indices: indices, serviceIDs: [:]))
+        let old = """
+            {"mode": "snat", "places": [], "services": [{"id": 1, "frontend": "40.1.1.1:80/tcp", "algorithm": "maglev",
+            "backends": [{"endpoint": "20.1.1.10:80", "weight": 1, "state": "active"}], "sourceRanges": [],
+            "sourceRangesPolicy": "allow", "origin": "command"}]}
+            """
+        let restored = try #require(
+            try JSONDecoder().decode(SavedState.self, from: Data(old.utf8)).restored(mapMax: 100))
+        #expect(restored.down.isEmpty && restored.state.services[1]?.healthCheck == nil)
+    }
+
     @Test("a place that was given out is not given to another backend")
     func placesStay() throws {
         let (state, indices) = try Self.state()
@@ -56,6 +80,9 @@ import Testing
         ("a service's mode", { $0.services[0].mode = "nat" }),
         ("a range", { $0.services[1].sourceRanges = ["::/200"] }),
         ("an origin", { $0.services[0].origin = "elsewhere" }),
+        ("a health check", { $0.services[2].healthCheck?.check = "ping" }),
+        ("a health check's time", { $0.services[2].healthCheck?.interval = "1ms" }),
+        ("a dead backend", { $0.down = [.init(frontend: "40.1.1.3:80", backend: "x", reason: "")] }),
         ("an id", { $0.services[0].id = 0 }),
         ("a place's backend", { $0.places[0].backend = "" }),
     ]

@@ -40,11 +40,13 @@ import Testing
                 ServiceRequest(
                     .init(
                         frontend: "40.1.1.1:53/udp", backends: "20.1.1.10:53", algorithm: "random",
-                        sourceRanges: "10.1.0.0/16", sourceRangesPolicy: "deny", maxNewConnections: "10000")),
+                        sourceRanges: "10.1.0.0/16", sourceRangesPolicy: "deny", maxNewConnections: "10000",
+                        health: .init(check: "tcp"))),
                 ServiceRequest(
                     .init(
                         frontend: "[2001:db8::1]:443", backends: "[2001:db8::a]:443", affinity: "600",
-                        sourceRanges: "10.0.0.0/8,2001:db8::/32", mode: "dsr")),
+                        sourceRanges: "10.0.0.0/8,2001:db8::/32", mode: "dsr",
+                        health: .init(check: "http:/healthz", status: "200", interval: "5s", fall: "2"))),
             ])
     }
 

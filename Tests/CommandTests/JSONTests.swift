@@ -57,7 +57,8 @@ import Testing
         let backends = try #require(dump["backends"] as? [[String: Any]])
         #expect(
             try keys(backends.first) == [
-                "backend", "weight", "state", "connections", "total_connections", "packets", "bytes", "reply_packets",
+                "backend", "weight", "state", "health", "health_reason", "connections", "total_connections", "packets",
+                "bytes", "reply_packets",
                 "reply_bytes",
             ])
         #expect(backends.map { $0["backend"] as? String } == ["20.1.1.10:80", "20.1.1.20:80"])
@@ -97,7 +98,8 @@ import Testing
         #expect(
             try keys(entry) == [
                 "id", "frontend", "mode", "own_mode", "algorithm", "affinity_seconds", "source_ranges",
-                "source_ranges_policy", "max_new_connections", "origin", "connections", "total_connections", "packets",
+                "source_ranges_policy", "max_new_connections", "health_check", "usable_backends", "panic", "origin",
+                "connections", "total_connections", "packets",
                 "bytes", "reply_packets", "reply_bytes", "drops", "backends",
             ])
         #expect(entry["affinity_seconds"] is NSNull)

@@ -7,14 +7,17 @@ import Testing
 @testable import l4lb
 
 @Suite struct ServiceViewTests {
-    private func state(_ mode: Mode, _ change: (inout Service, inout ServiceCounters) -> Void = { _, _ in })
+    private func state(
+        _ mode: Mode, health: HealthBook = HealthBook(),
+        _ change: (inout Service, inout ServiceCounters) -> Void = { _, _ in }
+    )
         -> ServiceReport
     {
         var service = Service(
             id: 7, frontend: Frontend("40.1.1.1:80")!, backends: [Backend(Endpoint("20.1.1.10:80")!)])
         var counters = ServiceCounters()
         change(&service, &counters)
-        return ServiceReport(service, mode: mode, counters: counters)
+        return ServiceReport(service, mode: mode, counters: counters, health: health)
     }
 
     @Test("a service shows its mode, its limits and what it has carried")
@@ -23,7 +26,8 @@ import Testing
         #expect(
             plain == [
                 "service 7  40.1.1.1:80/tcp", "mode         snat (the agent's)", "algorithm    maglev",
-                "affinity     none", "sources      all", "limit        none", "origin       command",
+                "affinity     none", "sources      all", "limit        none", "health       not checked",
+                "origin       command",
                 "connections  0 active, 0 in total", "packets      0, 0 B", "replies      0, 0 B",
                 "drops        none",
             ])

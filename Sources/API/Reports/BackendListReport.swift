@@ -11,6 +11,10 @@ public struct BackendListReport: Codable, Hashable, Sendable {
         public var state: String
         /// What an operator has set; null where nothing.
         @ExplicitNull public var override: String?
+        /// none (it is not checked), checking, up or down
+        public var health: String
+        /// Why its last check failed; null where it did not, or there was none.
+        @ExplicitNull public var healthReason: String?
         /// Active ones.
         public var connections: Int
         public var totalConnections: UInt64
@@ -29,6 +33,8 @@ public struct BackendListReport: Codable, Hashable, Sendable {
             weight = report.backend.weight
             state = report.backend.state.rawValue
             override = report.backend.override?.rawValue
+            health = report.health.word
+            healthReason = report.health?.reason
             connections = report.connections
             totalConnections = report.totalConnections
             packets = report.packets

@@ -28,6 +28,10 @@ public struct DumpReport: Codable, Hashable, Sendable {
         public var backend: String
         public var weight: UInt16
         public var state: String
+        /// none (it is not checked), checking, up or down
+        public var health: String
+        /// Why its last check failed; null where it did not, or there was none.
+        @ExplicitNull public var healthReason: String?
         public var connections: Int
         public var totalConnections: UInt64
         public var packets: UInt64
@@ -57,7 +61,9 @@ public struct DumpReport: Codable, Hashable, Sendable {
             let hasReplies = mode == .snat || report.replyPackets > 0
             return BackendEntry(
                 backend: report.backend.endpoint.description, weight: report.backend.weight,
-                state: report.backend.state.rawValue, connections: report.connections,
+                state: report.backend.state.rawValue, health: report.health.word,
+                healthReason: report.health?.reason,
+                connections: report.connections,
                 totalConnections: report.totalConnections, packets: report.packets, bytes: report.bytes,
                 replyPackets: hasReplies ? report.replyPackets : nil, replyBytes: hasReplies ? report.replyBytes : nil)
         }

@@ -17,8 +17,10 @@ public struct ServiceReport: Codable, Hashable, Sendable {
         public var state: String
         /// What an operator has set; null where nothing.
         @ExplicitNull public var override: String?
-
-        public var takesConnections: Bool { state == BackendState.active.rawValue && weight > 0 }
+        /// none (it is not checked), checking, up or down
+        public var health: String
+        /// Why its last check failed; null where it did not, or there was none.
+        @ExplicitNull public var healthReason: String?
     }
 
     public var id: UInt16
@@ -32,6 +34,11 @@ public struct ServiceReport: Codable, Hashable, Sendable {
     public var sourceRangesPolicy: String
     /// In a second.
     @ExplicitNull public var maxNewConnections: UInt32?
+    @ExplicitNull public var healthCheck: HealthCheckReport?
+    /// Backends that take new connections now.
+    public var usableBackends: Int
+    /// Too few are healthy: all are used, as they were set.
+    public var panic: Bool
     public var origin: String
     /// Active ones.
     public var connections: Int
@@ -47,7 +54,7 @@ public struct ServiceReport: Codable, Hashable, Sendable {
     public var backends: [BackendEntry]
 
     /// `mode`: that of its new connections.
-    public init(_ service: Service, mode: Mode, counters: ServiceCounters) {
+    public init(_ service: Service, mode: Mode, counters: ServiceCounters, health: HealthBook) {
         id = service.id
         frontend = service.frontend.description
         algorithm = service.algorithm.rawValue
@@ -57,6 +64,9 @@ public struct ServiceReport: Codable, Hashable, Sendable {
         sourceRanges = service.sourceRanges.map(\.description)
         sourceRangesPolicy = service.sourceRangesPolicy.rawValue
         maxNewConnections = service.maxNewConnections
+        healthCheck = service.healthCheck.map(HealthCheckReport.init)
+        usableBackends = health.apply(to: service).count(where: \.takesConnections)
+        panic = health.health(of: service)?.isPanic ?? false
         origin = service.origin.rawValue
         connections = counters.connections
         totalConnections = counters.totalConnections
@@ -66,10 +76,11 @@ public struct ServiceReport: Codable, Hashable, Sendable {
         replyPackets = hasReplies ? counters.replyPackets : nil
         replyBytes = hasReplies ? counters.replyBytes : nil
         drops = Dictionary(uniqueKeysWithValues: counters.drops.map { ($0.key.rawValue, $0.value) })
-        backends = service.backends.map {
-            BackendEntry(
-                backend: $0.endpoint.description, weight: $0.weight, state: $0.state.rawValue,
-                override: $0.override?.rawValue)
+        backends = service.backends.map { backend in
+            let health = health[BackendKey(frontend: service.frontend, backend: backend.endpoint)]
+            return BackendEntry(
+                backend: backend.endpoint.description, weight: backend.weight, state: backend.state.rawValue,
+                override: backend.override?.rawValue, health: health.word, healthReason: health?.reason)
         }
     }
 }

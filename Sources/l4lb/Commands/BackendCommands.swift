@@ -29,7 +29,8 @@ struct BackendList: PromptAction {
         var table = Table(columns: [
             .init(title: "BACKEND"), .init(title: "SERVICE", isNumber: true), .init(title: "FRONTEND", importance: 3),
             .init(title: "WEIGHT", isNumber: true, importance: 4), .init(title: "STATE"),
-            .init(title: "SET TO", importance: 5), .init(title: "ACTIVE", isNumber: true),
+            .init(title: "SET TO", importance: 5), .init(title: "HEALTH", importance: 3),
+            .init(title: "ACTIVE", isNumber: true),
             .init(title: "TOTAL", isNumber: true), .init(title: "PACKETS", isNumber: true),
             .init(title: "BYTES", isNumber: true, importance: 1),
             .init(title: "REPLIES", isNumber: true, importance: 2),
@@ -38,7 +39,8 @@ struct BackendList: PromptAction {
         for entry in backends {
             table.rows.append([
                 entry.backend, "\(entry.service)", entry.frontend, "\(entry.weight)", entry.state,
-                entry.override ?? "-", "\(entry.connections)", "\(entry.totalConnections)", "\(entry.packets)",
+                entry.override ?? "-", entry.health, "\(entry.connections)", "\(entry.totalConnections)",
+                "\(entry.packets)",
                 Units.bytes(entry.bytes), entry.replyPackets.map { "\($0)" } ?? "-",
                 entry.replyBytes.map(Units.bytes) ?? "-",
             ])

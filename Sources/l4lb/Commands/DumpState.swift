@@ -58,14 +58,16 @@ struct ServiceDumpState: PromptAction {
     private func backends(_ dump: DumpReport) -> Table {
         var table = Table(columns: [
             .init(title: "BACKEND"), .init(title: "WEIGHT", isNumber: true), .init(title: "STATE"),
-            .init(title: "ACTIVE", isNumber: true), .init(title: "TOTAL", isNumber: true),
+            .init(title: "HEALTH", importance: 3), .init(title: "ACTIVE", isNumber: true),
+            .init(title: "TOTAL", isNumber: true),
             .init(title: "PACKETS", isNumber: true), .init(title: "BYTES", isNumber: true),
             .init(title: "REPLIES", isNumber: true, importance: 2),
             .init(title: "REPLY BYTES", isNumber: true, importance: 1),
         ])
         for entry in dump.backends {
             table.rows.append([
-                entry.backend, "\(entry.weight)", entry.state, "\(entry.connections)", "\(entry.totalConnections)",
+                entry.backend, "\(entry.weight)", entry.state, entry.health, "\(entry.connections)",
+                "\(entry.totalConnections)",
                 "\(entry.packets)", Units.bytes(entry.bytes), entry.replyPackets.map { "\($0)" } ?? "-",
                 entry.replyBytes.map(Units.bytes) ?? "-",
             ])

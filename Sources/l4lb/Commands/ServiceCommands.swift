@@ -41,6 +41,7 @@ struct ServiceUpdate: PromptAction {
     var mode: String?
     @Option(help: "The most new connections in a second, 1 to 10000000. (default: no limit)")
     var maxNewConnections: String?
+    @OptionGroup var health: HealthOptions
     @OptionGroup var format: FormatOptions
 
     func run(_ context: PromptContext) async throws {
@@ -48,7 +49,8 @@ struct ServiceUpdate: PromptAction {
             .init(
                 id: id, frontend: frontend, backends: backends, weights: backendWeights, states: states,
                 algorithm: algorithm, affinity: affinity, sourceRanges: sourceRanges,
-                sourceRangesPolicy: sourceRangesPolicy, mode: mode, maxNewConnections: maxNewConnections))
+                sourceRangesPolicy: sourceRangesPolicy, mode: mode, maxNewConnections: maxNewConnections,
+                health: health.texts))
         let report = try await context.balancer.update(request)
         switch format.output {
         case .table:

@@ -30,7 +30,7 @@ struct ServiceList: PromptAction {
         for service in services {
             table.rows.append([
                 "\(service.id)", service.frontend, service.mode, service.algorithm,
-                "\(service.backends.count)", "\(service.backends.filter(\.takesConnections).count)",
+                "\(service.backends.count)", "\(service.usableBackends)",
                 "\(service.connections)", "\(service.totalConnections)", "\(service.packets)",
                 Units.bytes(service.bytes), service.replyPackets.map { "\($0)" } ?? "-",
                 service.replyBytes.map(Units.bytes) ?? "-", "\(service.drops.values.reduce(0, +))",
@@ -56,8 +56,11 @@ struct ServiceGet: PromptAction {
             for line in Self.lines(service) { context.output.line(line) }
             var table = Table(columns: [
                 .init(title: "BACKEND"), .init(title: "WEIGHT", isNumber: true), .init(title: "STATE"),
+                .init(title: "HEALTH"), .init(title: "REASON", importance: 1),
             ])
-            table.rows = service.backends.map { [$0.backend, "\($0.weight)", $0.state] }
+            table.rows = service.backends.map {
+                [$0.backend, "\($0.weight)", $0.state, $0.health, $0.healthReason ?? ""]
+            }
             context.output.table(table)
         case .json:
             context.output.json(service)
@@ -85,6 +88,7 @@ struct ServiceGet: PromptAction {
             "affinity     \(service.affinitySeconds.map { Units.seconds(UInt64($0)) } ?? "none")",
             "sources      \(sources)",
             "limit        \(service.maxNewConnections.map { "\($0) new connections a second" } ?? "none")",
+            "health       \(health(service))",
             "origin       \(service.origin)",
             "connections  \(service.connections) active, \(service.totalConnections) in total",
             "packets      \(service.packets), \(Units.bytes(service.bytes))",
@@ -95,5 +99,15 @@ struct ServiceGet: PromptAction {
             if let count = service.drops[reason] { lines.append("  \(reason)  \(count)") }
         }
         return lines
+    }
+
+    private static func health(_ service: ServiceReport) -> String {
+        guard let check = service.healthCheck else { return "not checked" }
+        let what =
+            if let path = check.path, let status = check.status { "http \(path) (\(status))" } else { check.type }
+        let time = { (seconds: Double) in "\(Milliseconds(Int((seconds * 1000).rounded())))" }
+        let words =
+            "\(what)\(check.port.map { " at port \($0)" } ?? "") every \(time(check.intervalSeconds)) within \(time(check.timeoutSeconds)), rise \(check.rise), fall \(check.fall)"
+        return service.panic ? "\(words); too few are healthy: all are used" : words
     }
 }

@@ -188,6 +188,6 @@ actor MemoryBalancer: Balancing {
         var counters = ServiceCounters()
         counters.packets = 7
         counters.drops = [.sourceRange: 11]
-        return ServiceReport(service, mode: state.mode(of: service), counters: counters)
+        return ServiceReport(service, mode: state.mode(of: service), counters: counters, health: HealthBook())
     }
 }

@@ -31,6 +31,8 @@ final class RequestStream: Sendable {
     }
 
     var count: Int { state.withLock { $0.count } }
+    /// So far.
+    var failures: Int { state.withLock { $0.failures.count } }
 
     /// The failures there have been.
     func stop() -> [String] {

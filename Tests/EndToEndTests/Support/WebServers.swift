@@ -1,10 +1,11 @@
 import Foundation
+import Testing
 
 extension Network {
     static let fileSize = 3_000_000
 
-    /// Starts an nginx that says which host it is. `/big` is a file, `/slow?rate=100k` the same slowly, and `/take`
-    /// answers when it has the whole of what was sent to it.
+    /// Starts an nginx that says which host it is. `/big` is a file, `/slow?rate=100k` the same slowly, `/take` answers
+    /// when it has the whole of what was sent to it, and `/health` with 500 while the host is sick.
     func serve(_ host: Host, ports: [UInt16]) async throws {
         let own = "\(folder)/\(host.address)"
         try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
@@ -28,6 +29,10 @@ extension Network {
             server {
                 \(listen)
                 location = / { return 200 "backend \(host.address)\\n"; }
+                location = /health {
+                    if (-f \(own)/sick) { return 500; }
+                    return 204;
+                }
                 location = /big { alias \(folder)/big; }
                 location = /slow { alias \(folder)/big; limit_rate $arg_rate; }
                 location = /take {
@@ -42,6 +47,25 @@ extension Network {
         """.write(toFile: "\(own)/nginx.conf", atomically: false, encoding: .utf8)
         try await host.shell(
             "setsid --fork nginx -p \(own) -e \(own)/error.log -c \(own)/nginx.conf </dev/null >\(own)/start.log 2>&1")
+    }
+
+    /// Has a backend's `/health` answer with 500, or no more.
+    func makeSick(_ host: Host, _ isSick: Bool = true) throws {
+        let file = "\(folder)/\(host.address)/sick"
+        if isSick {
+            try Data().write(to: URL(fileURLWithPath: file))
+        } else {
+            try FileManager.default.removeItem(atPath: file)
+        }
+    }
+
+    /// Ends a backend's nginx as a crash does.
+    func stopServing(_ host: Host) async throws {
+        let file = "\(folder)/\(host.address)/nginx.pid"
+        let pid = try #require(
+            Int32(try String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)))
+        kill(pid, SIGKILL)
+        try await eventually("nginx on \(host.address) is gone") { kill(pid, 0) != 0 }
     }
 
     /// The addresses that asked a backend while `body` ran.
