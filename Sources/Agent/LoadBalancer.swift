@@ -40,9 +40,7 @@ public actor LoadBalancer {
     private var lost: Set<String> = []
     private var bpfMount: BPFMount?
     /// Nil where nothing is to outlive the agent.
-    private let stateFile: StateFile?
-    /// What the state file holds.
-    private var saved: SavedState?
+    private var stateFile: StateFile?
     private let pins: Pins?
     /// The last way to each backend, for the connections that are on it.
     private var lastHops: [IPAddress: NextHop] = [:]
@@ -73,7 +71,7 @@ public actor LoadBalancer {
         let snatPorts = try Sysctl.snatPorts(allowed: options.snatPorts)
         pins = options.outlives ? try Pins(bpfRoot: options.bpfRoot) : nil
         stateFile = options.outlives ? StateFile(path: options.stateFile) : nil
-        saved = try stateFile?.read()
+        let saved = try stateFile?.read()
         let old = try pins.flatMap { pins in
             try AdoptedPath(pins, devices: devices, options: options, network: &network)
         }
@@ -85,10 +83,8 @@ public actor LoadBalancer {
         health.follow(restored.state)
         health.restore(restored.down, isAtWork: old != nil)
         // A packet path is never at work without it.
-        if saved == nil, let stateFile {
-            let first = SavedState(restored.state, indices: restored.indices, serviceIDs: [:])
-            try stateFile.write(first)
-            saved = first
+        if saved == nil {
+            try stateFile?.save(restored.state, indices: restored.indices, serviceIDs: [:])
         }
         // Which modes the connections of an earlier agent have is not known yet.
         let wanted = restored.state.paths
@@ -217,11 +213,7 @@ public actor LoadBalancer {
     }
 
     private func save() throws {
-        guard let stateFile else { return }
-        let now = SavedState(state, indices: indices, serviceIDs: memory.serviceIDs, down: health.down)
-        guard now != saved else { return }
-        try stateFile.write(now)
-        saved = now
+        try stateFile?.save(state, indices: indices, serviceIDs: memory.serviceIDs, down: health.down)
     }
 
     private func tellWithheld(_ input: PlanInput) {

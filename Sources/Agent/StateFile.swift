@@ -1,12 +1,19 @@
 import Balancer
 import Foundation
 
-/// Where the agent keeps what users set by command, so that it outlives the agent. A line with a checksum, then JSON;
-/// it is replaced as a whole, so that a crash leaves the old one or the new one.
+/// Where the agent keeps what users set by command, so that it outlives the agent. A line with a checksum, then
+/// a StateText; it is replaced as a whole, so that a crash leaves the old one or the new one.
 struct StateFile: Sendable {
     let path: String
+    private var text = StateText()
+    /// What has been written last.
+    private var written: Data?
 
-    private static let magic = "l4lb-state 1"
+    init(path: String) {
+        self.path = path
+    }
+
+    private static let magic = "l4lb-state 2"
 
     /// Nil where there is none.
     func read() throws(AgentError) -> SavedState? {
@@ -16,7 +23,7 @@ struct StateFile: Sendable {
         }
         let lines = data.split(separator: UInt8(ascii: "\n"), maxSplits: 1, omittingEmptySubsequences: false)
         guard lines.count == 2, String(decoding: lines[0], as: UTF8.self) == Self.header(of: lines[1]),
-            let state = try? JSONDecoder().decode(SavedState.self, from: lines[1])
+            let state = StateText.read(lines[1])
         else {
             throw AgentError(
                 "--state: \(path) is damaged, or of another version: put a good copy in its place, or remove it to begin without services"
@@ -25,11 +32,17 @@ struct StateFile: Sendable {
         return state
     }
 
-    /// Returns when it is on the disk.
-    func write(_ state: SavedState) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let json = try encoder.encode(state)
+    /// Writes what there is now, unless the file has it already. Returns when it is on the disk.
+    mutating func save(
+        _ state: DesiredState, indices: BackendIndices, serviceIDs: [Frontend: UInt16], down: [BackendKey: String] = [:]
+    ) throws {
+        let now = try text.text(of: state, indices: indices, serviceIDs: serviceIDs, down: down)
+        guard now != written else { return }
+        try write(now)
+        written = now
+    }
+
+    private func write(_ text: Data) throws {
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -37,7 +50,7 @@ struct StateFile: Sendable {
             let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
             guard file >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
             let handle = FileHandle(fileDescriptor: file, closeOnDealloc: true)
-            try handle.write(contentsOf: Data((Self.header(of: json) + "\n").utf8) + json)
+            try handle.write(contentsOf: Data((Self.header(of: text) + "\n").utf8) + text)
             try handle.synchronize()
             try handle.close()
             guard rename(temporary, path) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
@@ -52,10 +65,12 @@ struct StateFile: Sendable {
         }
     }
 
-    private static func header(of json: Data) -> String { "\(magic) \(String(checksum(json), radix: 16))" }
+    private static func header(of text: Data) -> String { "\(magic) \(String(checksum(text), radix: 16))" }
 
     /// FNV-1a, 64 bits: it finds what a disk or an editor has done, not what an enemy has.
     private static func checksum(_ data: Data) -> UInt64 {
-        data.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+        (data.withContiguousStorageIfAvailable { bytes in
+            bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+        }) ?? 0
     }
 }

@@ -39,6 +39,20 @@ public struct BackendIndices: Equatable, Sendable {
     public var count: Int { indices.count }
     public var all: [BackendKey: UInt16] { indices }
 
+    /// Those of a service's backends, in their order.
+    public func places(of service: Service) -> [UInt16?] {
+        service.backends.map { indices[BackendKey(frontend: service.frontend, backend: $0.endpoint)] }
+    }
+
+    /// The places of backends that have left their service.
+    public func departed(from state: DesiredState) -> [BackendKey: UInt16] {
+        let present = state.services.values.flatMap { service in
+            service.backends.map { BackendKey(frontend: service.frontend, backend: $0.endpoint) }
+        }
+        let current = Set(present)
+        return indices.filter { !current.contains($0.key) }
+    }
+
     /// Nil where every place is taken, by backends that have left but still have connections too.
     public mutating func index(for key: BackendKey) -> UInt16? {
         if let index = indices[key] { return index }

@@ -70,9 +70,20 @@ extension SavedState {
     public init(
         _ state: DesiredState, indices: BackendIndices, serviceIDs: [Frontend: UInt16], down: [BackendKey: String] = [:]
     ) {
+        let parts = state.sortedServices.map { SavedPart($0, places: indices.places(of: $0)) }
+        self.init(rest: state, departed: indices.departed(from: state), serviceIDs: serviceIDs, down: down)
+        for part in parts { add(part) }
+        places.sort { $0.index < $1.index }
+    }
+
+    /// All but the services, and the places of their backends.
+    public init(
+        rest state: DesiredState, departed: [BackendKey: UInt16], serviceIDs: [Frontend: UInt16],
+        down: [BackendKey: String]
+    ) {
         mode = state.mode.rawValue
-        services = state.sortedServices.map(SavedService.init)
-        places = indices.all.sorted { $0.value < $1.value }.map { key, index in
+        services = []
+        places = departed.sorted { $0.value < $1.value }.map { key, index in
             SavedPlace(
                 frontend: "\(key.frontend)", backend: "\(key.backend)", index: index,
                 service: state.service(of: key.frontend)?.id ?? serviceIDs[key.frontend])
@@ -82,6 +93,27 @@ extension SavedState {
             SavedDown(frontend: "\($0.frontend)", backend: "\($0.backend)", reason: $1)
         }
         self.down = dead.isEmpty ? nil : dead
+    }
+
+    public mutating func add(_ part: SavedPart) {
+        services.append(part.service)
+        places += part.places
+    }
+
+    /// A service, and the places of its backends.
+    public struct SavedPart: Equatable, Codable, Sendable {
+        public var service: SavedService
+        public var places: [SavedPlace]
+
+        public init(_ service: Service, places: [UInt16?]) {
+            self.service = SavedService(service)
+            let frontend = "\(service.frontend)"
+            self.places = zip(service.backends, places).compactMap { backend, index in
+                index.map {
+                    SavedPlace(frontend: frontend, backend: "\(backend.endpoint)", index: $0, service: service.id)
+                }
+            }
+        }
     }
 
     /// What was saved, as values again; nil where a text means nothing.
