@@ -41,7 +41,7 @@ extension LoadBalancer {
     /// By id.
     private func serviceMetrics() throws -> [ServiceMetrics] {
         var services = ServiceMetrics.all(
-            of: state, indices: indices, measurement: measurement, departed: departedTotals)
+            of: state, indices: indices, measurement: measurement, departed: departedTotals, health: health)
         for place in services.indices { services[place].drops = try dataplane.drops(of: services[place].service.id) }
         return services
     }

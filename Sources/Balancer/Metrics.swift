@@ -120,6 +120,8 @@ public struct ServiceMetrics: Sendable {
         public var traffic: Traffic
         /// False where no reply ever passed here, as in DSR.
         public var hasReplies: Bool
+        /// Nil where it is not checked.
+        public var health: BackendHealth?
     }
 
     public var service: Service
@@ -144,18 +146,20 @@ public struct ServiceMetrics: Sendable {
 
     /// All services, by id. Drops are counted elsewhere.
     public static func all(
-        of state: DesiredState, indices: BackendIndices, measurement: Measurement, departed: DepartedTotals
+        of state: DesiredState, indices: BackendIndices, measurement: Measurement, departed: DepartedTotals,
+        health: HealthBook = HealthBook()
     ) -> [Self] {
         var found: [UInt16: Self] = [:]
         for service in state.services.values {
             let mode = state.mode(of: service)
             var metrics = Self(service, mode: mode, departed: departed[service.frontend])
             metrics.backends = service.backends.map { backend in
-                let index = indices[BackendKey(frontend: service.frontend, backend: backend.endpoint)]
+                let key = BackendKey(frontend: service.frontend, backend: backend.endpoint)
+                let index = indices[key]
                 let traffic = index.map(measurement.traffic(at:)) ?? Traffic()
                 return Backend(
                     backend: backend, connections: index.map(measurement.census.connections(at:)) ?? 0,
-                    traffic: traffic, hasReplies: mode == .snat || traffic.replyPackets > 0)
+                    traffic: traffic, hasReplies: mode == .snat || traffic.replyPackets > 0, health: health[key])
             }
             found[service.id] = metrics
         }

@@ -20,7 +20,7 @@ import Testing
         report.services = [
             .init(
                 id: 1, frontend: "40.1.1.1:80/tcp", mode: "snat", traffic: counters, drops: drops,
-                backends: [.init(backend: "20.1.1.10:80", weight: 1, state: "active", traffic: counters)])
+                backends: [.init(backend: "20.1.1.10:80", weight: 1, state: "active", health: nil, traffic: counters)])
         ]
         return report
     }

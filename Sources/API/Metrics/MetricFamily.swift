@@ -17,6 +17,7 @@ enum MetricFamily: String, CaseIterable {
     case serviceBytesTotal = "l4lb_service_bytes_total"
     case serviceDropsTotal = "l4lb_service_drops_total"
 
+    case backendUp = "l4lb_backend_up"
     case backendConnections = "l4lb_backend_connections"
     case backendConnectionsTotal = "l4lb_backend_connections_total"
     case backendPacketsTotal = "l4lb_backend_packets_total"
@@ -73,6 +74,7 @@ enum MetricFamily: String, CaseIterable {
         case .servicePacketsTotal: "Packets of a service; replies do not pass here in DSR."
         case .serviceBytesTotal: "Bytes of a service's IP packets; replies do not pass here in DSR."
         case .serviceDropsTotal: "Dropped packets of a service, by the reasons that there were."
+        case .backendUp: "Whether a backend's health check passes; only backends that are checked."
         case .backendConnections: "Living connections of a service's backend."
         case .backendConnectionsTotal: "Connections that have begun since the backend joined its service."
         case .backendPacketsTotal: "Packets of a service's backend; replies do not pass here in DSR."

@@ -40,7 +40,7 @@ private struct MetricsWriter {
         case .serviceInfo, .serviceBackends, .serviceConnections, .serviceConnectionsTotal, .servicePacketsTotal,
             .serviceBytesTotal, .serviceDropsTotal:
             for (service, labels, _) in services { write(family, of: service, labels) }
-        case .backendConnections, .backendConnectionsTotal, .backendPacketsTotal, .backendBytesTotal:
+        case .backendUp, .backendConnections, .backendConnectionsTotal, .backendPacketsTotal, .backendBytesTotal:
             for (service, _, backends) in services {
                 for (backend, labels) in zip(service.backends, backends) { write(family, of: backend, labels) }
             }
@@ -132,6 +132,8 @@ private struct MetricsWriter {
 
     private mutating func write(_ family: MetricFamily, of backend: ServiceMetrics.Backend, _ labels: Labels) {
         switch family {
+        case .backendUp:
+            if let health = backend.health { text.sample(labels, health.verdict == .down ? 0 : 1) }
         case .backendConnections: text.sample(labels, backend.connections)
         case .backendConnectionsTotal: text.sample(labels, backend.traffic.connections)
         default: write(backend.traffic, labels, bytes: family == .backendBytesTotal, replies: backend.hasReplies)

@@ -27,6 +27,8 @@ public struct TrafficReport: Codable, Hashable, Sendable {
         public var backend: String
         public var weight: UInt16
         public var state: String
+        /// checking, up or down; null where it is not checked.
+        @ExplicitNull public var health: String?
         public var traffic: Counters
     }
 
@@ -55,7 +57,7 @@ public struct TrafficReport: Codable, Hashable, Sendable {
                 backends: service.backends.map {
                     BackendEntry(
                         backend: $0.backend.endpoint.description, weight: $0.backend.weight,
-                        state: $0.backend.state.rawValue,
+                        state: $0.backend.state.rawValue, health: $0.health?.verdict.rawValue,
                         traffic: Counters(connections: $0.connections, $0.traffic, hasReplies: $0.hasReplies))
                 })
         }

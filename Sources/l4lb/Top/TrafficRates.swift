@@ -1,4 +1,5 @@
 import API
+import Balancer
 
 /// What `top` shows of a service or a backend: what there is, and what each second brings.
 struct TrafficRates: Encodable, Equatable {
@@ -76,7 +77,9 @@ struct TrafficWindow {
                 },
                 backends: service.backends.map {
                     TopBackend(
-                        backend: $0.backend, state: $0.state,
+                        backend: $0.backend,
+                        // One that is dead gets no packet, whatever was set.
+                        state: $0.health == BackendHealth.Verdict.down.rawValue ? "down" : $0.state,
                         traffic: TrafficRates($0.traffic, before: backends[$0.backend], seconds: seconds))
                 })
         }

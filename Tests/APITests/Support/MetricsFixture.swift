@@ -18,6 +18,13 @@ extension Metrics {
         let measurement = Measurement(uptime: 12.5, gone: Dictionary(uniqueKeysWithValues: gone), census: census)
         var services = ServiceMetrics.all(
             of: state, indices: indices, measurement: measurement, departed: DepartedTotals())
+        for service in services.indices {
+            for (place, verdict) in services[service].backends.indices.map({ ($0, $0 == 0 ? .down : .up) })
+                as [(Int, BackendHealth.Verdict)]
+            {
+                services[service].backends[place].health = BackendHealth(verdict)
+            }
+        }
         for place in services.indices { services[place].drops = [.sourceRange: 11] }
         var reconciliations = Work()
         reconciliations.add(.milliseconds(250), failed: false)
