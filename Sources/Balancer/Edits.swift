@@ -54,11 +54,15 @@ extension MapContents {
         edits += unwantedRanges.filter { first.contains(UInt16($0.raw.service)) }.map {
             .removeSourceRange($0.raw)
         }
-        for (index, backend) in backends.sorted(by: { $0.key < $1.key }) {
-            if let old = current.backends[index], sameBytes(old, backend) { continue }
+        // Few have changed, as a rule, so that only those are put in order.
+        let newBackends = backends.filter { index, backend in
+            current.backends[index].map { !sameBytes($0, backend) } ?? true
+        }
+        for (index, backend) in newBackends.sorted(by: { $0.key < $1.key }) {
             edits.append(.setBackend(index, backend))
         }
-        for (id, table) in tables.sorted(by: { $0.key < $1.key }) where current.tables[id] != table {
+        let newTables = tables.filter { id, table in current.tables[id] != table }
+        for (id, table) in newTables.sorted(by: { $0.key < $1.key }) {
             edits.append(.setTable(service: id, table))
         }
         edits += sourceRanges.subtracting(current.sourceRanges).map { .setSourceRange($0.raw) }
@@ -80,13 +84,13 @@ extension MapContents {
         edits += unwantedRanges.filter { !first.contains(UInt16($0.raw.service)) }.map {
             .removeSourceRange($0.raw)
         }
-        for id in current.accounts.keys.sorted() where accounts[id] == nil {
+        for id in current.accounts.keys.filter({ accounts[$0] == nil }).sorted() {
             edits.append(.closeAccount(service: id))
         }
-        for id in current.tables.keys.sorted() where tables[id] == nil {
+        for id in current.tables.keys.filter({ tables[$0] == nil }).sorted() {
             edits.append(.removeTable(service: id))
         }
-        for index in current.backends.keys.sorted() where backends[index] == nil {
+        for index in current.backends.keys.filter({ backends[$0] == nil }).sorted() {
             edits.append(.clearBackend(index))
         }
         if filter != current.filter {
