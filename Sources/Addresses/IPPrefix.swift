@@ -11,6 +11,11 @@ public struct IPPrefix: Hashable, Comparable, Sendable {
         self.length = length
     }
 
+    /// The one that an address lies in; nil where there is none of that length.
+    public init?(around address: IPAddress, length: UInt8) {
+        self.init(address.masked(length), length: length)
+    }
+
     public static func < (a: Self, b: Self) -> Bool { (a.address, a.length) < (b.address, b.length) }
 
     /// An address of the other family never lies in it.

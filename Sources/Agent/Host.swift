@@ -21,6 +21,11 @@ enum Sysctl {
             ephemeral: SNATPorts.ranges(ephemeral.joined(separator: "-")).first, reserved: SNATPorts.ranges(reserved))
     }
 
+    /// A setting that is a number; nil where there is none of that name.
+    static func number(_ name: String) -> Int? {
+        Int(read(name).trimmingCharacters(in: .whitespacesAndNewlines))
+    }
+
     private static func read(_ name: String) -> String {
         (try? String(contentsOfFile: "/proc/sys/\(name)", encoding: .utf8)) ?? ""
     }

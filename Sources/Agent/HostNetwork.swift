@@ -174,9 +174,13 @@ enum NoRoute: Error, Hashable {
     case noSource(String, family: String)
 
     func text(_ backend: Endpoint, devices: [Device]) -> String {
+        text("\(backend)", backend.address, devices: devices)
+    }
+
+    func text(_ backend: String, _ address: IPAddress, devices: [Device]) -> String {
         let names = devices.map(\.name).joined(separator: ",")
         return switch self {
-        case .noRoute: "\(backend) cannot be reached: there is no route to it (ip route get \(backend.address))"
+        case .noRoute: "\(backend) cannot be reached: there is no route to it (ip route get \(address))"
         case .ourselves: "\(backend) is an address of this host: a backend has to be another host"
         case .otherDevice(let name): "\(backend) is reached by \(name), which is not one of --device=\(names)"
         case .noSource(let name, let family):

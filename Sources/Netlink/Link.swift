@@ -18,6 +18,16 @@ public struct Link: Hashable, Sendable {
     public var xdpProgramID: UInt32?
     /// Whether that one runs in the driver.
     public var xdpIsNative = false
+    /// Whether any XDP program is attached, in whatever mode.
+    public var hasXDP = false
+    /// The kernel's name for the kind of a virtual device, such as `veth`; nil for others.
+    public var kind: String?
+    /// The other end of a veth, by its index in its own network namespace.
+    public var peer: Int32?
+    /// Whether that is another namespace than this link's.
+    public var peerIsElsewhere = false
+    /// Receive queues that the device may use.
+    public var receiveQueues: UInt32?
 }
 
 extension Link {
@@ -38,6 +48,12 @@ extension Link {
         let program = xdp?[IFLA_XDP_PROG_ID]?.number(UInt32.self)
         xdpIsNative = xdp?[IFLA_XDP_ATTACHED]?.number(UInt8.self) == UInt8(XDP_ATTACHED_DRV)
         xdpProgramID = program == 0 ? nil : program
+        let attached = xdp?[IFLA_XDP_ATTACHED]?.number(UInt8.self)
+        hasXDP = attached.map { $0 != UInt8(XDP_ATTACHED_NONE) } ?? false
+        kind = try attributes.nested(IFLA_LINKINFO)?[IFLA_INFO_KIND]?.text
+        peer = kind == "veth" ? attributes[IFLA_LINK]?.number() : nil
+        peerIsElsewhere = attributes[IFLA_LINK_NETNSID] != nil
+        receiveQueues = attributes[IFLA_NUM_RX_QUEUES]?.number()
     }
 
     static func request(flags: Int32) -> Request {

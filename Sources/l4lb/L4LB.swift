@@ -19,7 +19,8 @@ struct L4LB: AsyncParsableCommand {
         subcommands: [
             AgentCommand.self, ShellCommand.self, ServiceCommands.self, BackendCommands.self, ModeCommands.self,
             NeighborCommands.self, StatusCommand.self, TopCommand.self, ExplainCommand.self, MonitorCommands.self,
-            PlanCommand.self, ApplyCommand.self, ConfirmCommand.self, ExportCommand.self, DetachCommand.self,
+            PlanCommand.self, ApplyCommand.self, ConfirmCommand.self, ExportCommand.self, DoctorCommand.self,
+            DetachCommand.self,
             BenchCommand.self, VersionCommand.self,
         ], defaultSubcommand: AgentCommand.self)
 
@@ -37,6 +38,9 @@ struct L4LB: AsyncParsableCommand {
             }
             if let shell = command as? ShellCommand {
                 Foundation.exit(try await shell.serve())
+            }
+            if let doctor = command as? DoctorCommand {
+                Foundation.exit(try await doctor.examine(output))
             }
             try command.run()
         } catch {

@@ -69,7 +69,7 @@ struct RemoteCommand {
 }
 
 /// A client for the time of some work.
-private func withAgent<Result: Sendable>(
+func withAgent<Result: Sendable>(
     at socket: String, _ work: (APIClient) async throws -> Result
 ) async throws -> Result {
     let client = APIClient(at: try SocketFile(socket))
