@@ -31,6 +31,13 @@ enum ChildProcess {
         return (status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f), output)
     }
 
+    /// Glibc 2.34; only `_GNU_SOURCE` declares it.
+    private static let closeFrom = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np").map {
+        unsafeBitCast($0, to: CloseFrom.self)
+    }
+    private typealias CloseFrom =
+        @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+
     private static func spawn(_ path: String, _ arguments: [String], output: Int32) throws(Failure) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -38,6 +45,9 @@ enum ChildProcess {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO)
+        // Not all that this process has open is closed on exec: the API's socket is not, and a child that outlives a
+        // killed agent would seem to answer at it.
+        _ = closeFrom?(&actions, STDERR_FILENO + 1)
         // A ^C at the prompt is for the agent, which ends in order; the signals it ignores are the
         // child's again.
         var attributes = posix_spawnattr_t()
