@@ -107,7 +107,8 @@ find_agent() {
         return
     fi
     [[ -n $SWIFT ]] || fail "no swift found: give --swift=PATH (https://www.swift.org/install/linux)"
-    build=(as_caller "$SWIFT" build -c release --product l4lb --package-path "$repository")
+    # With Swift's own libraries in it, so that it runs where there is no Swift.
+    build=(as_caller "$SWIFT" build -c release --product l4lb --static-swift-stdlib --package-path "$repository")
     with_progress "building l4lb (release)" "${build[@]}" || fail "l4lb could not be built"
     L4LB=$("${build[@]}" --show-bin-path)/l4lb
 }

@@ -1,4 +1,3 @@
-import DataplaneSources
 import Foundation
 
 /// A clang that can compile for BPF.
@@ -50,6 +49,8 @@ public struct Clang: Sendable {
                     folder.path + "/include",
                     // The Swift toolchain's clang moves unlikely code into functions that libbpf cannot load.
                     "-mllvm", "-hotcoldsplit-threshold=1000000",
+                    // The same object from the same sources, and bpf/ alone in what the verifier says.
+                    "-ffile-prefix-map=\(folder.path)/=", "-fdebug-compilation-dir=.",
                 ] + macros.map { "-D\($0)" } + ["-c", "\(folder.path)/bpf/\(source)", "-o", output]
             // The folder goes with its last reference, which has to outlive clang.
             return try withExtendedLifetime(folder) {
@@ -77,7 +78,7 @@ private final class SourceFolder {
             throw AgentError("cannot make a folder in \(NSTemporaryDirectory()): \(String(cString: strerror(errno)))")
         }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        for file in Self.files {
+        for file in EmbeddedSources.files {
             let target = URL(fileURLWithPath: path + "/" + file.path)
             try FileManager.default.createDirectory(
                 at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -94,14 +95,5 @@ private final class SourceFolder {
 
     deinit {
         try? FileManager.default.removeItem(atPath: path)
-    }
-
-    private static var files: [(path: String, bytes: Data)] {
-        var files: [(String, Data)] = []
-        while true {
-            let file = l4lb_source_file(files.count)
-            guard let path = file.path, let bytes = file.bytes else { return files }
-            files.append((String(cString: path), Data(bytes: bytes, count: file.size)))
-        }
     }
 }

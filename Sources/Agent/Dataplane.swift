@@ -21,14 +21,14 @@ final class Dataplane {
     /// Loads and attaches. `pins`: where the packet path is to outlive the agent. `old`: what an earlier one has left
     /// there, whose connections go on; its program is replaced when everything else is ready.
     init(
-        options: AgentOptions, devices: [Device], paths: Paths, clang: Clang, snatPorts: SNATPorts,
+        options: AgentOptions, devices: [Device], paths: Paths, compiler: Compiler, snatPorts: SNATPorts,
         network: inout HostNetwork, pins: Pins? = nil, old: AdoptedPath? = nil
     ) throws {
         self.options = options
         self.pins = pins
-        jiffies = try JiffiesClock(clang: clang)
+        jiffies = try JiffiesClock(compiler: compiler)
         let first = try jiffies.reading()
-        let program = try PacketProgram(paths: paths, clang: clang, maglevSize: options.maglevSize)
+        let program = try PacketProgram(paths: paths, compiler: compiler, maglevSize: options.maglevSize)
         clock = Clock(hertz: try jiffies.hertz(since: first))
         self.program = program
         let sizes = MapSizes(mapMax: options.mapMax, connections: options.flowTableSize)

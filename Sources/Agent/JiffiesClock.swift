@@ -6,8 +6,8 @@ import Glibc
 struct JiffiesClock {
     private let program: BPFProgram
 
-    init(clang: Clang) throws {
-        let object = try BPFObject(try clang.compile("clock.bpf.c", macros: []))
+    init(compiler: Compiler) throws {
+        let object = try BPFObject(try compiler.object(.clock))
         try object.load()
         program = try object.program("l4lb_clock")
     }

@@ -11,7 +11,7 @@ public actor LoadBalancer {
     public let options: AgentOptions
     public private(set) var devices: [Device]
     let log: Logger
-    let clang: Clang
+    let compiler: Compiler
     let dataplane: Dataplane
     var network: HostNetwork
     var state: DesiredState
@@ -67,7 +67,7 @@ public actor LoadBalancer {
         var devices: [Device] = []
         for name in options.devices { devices.append(try network.device(name)) }
         try network.check(options.sources, device: devices[0].name)
-        clang = try Clang.find(flag: options.clang, environment: environment)
+        compiler = try Compiler.find(flag: options.clang, environment: environment)
         let snatPorts = try Sysctl.snatPorts(allowed: options.snatPorts)
         pins = options.outlives ? try Pins(bpfRoot: options.bpfRoot) : nil
         stateFile = options.outlives ? StateFile(path: options.stateFile) : nil
@@ -91,7 +91,7 @@ public actor LoadBalancer {
         let paths = old.map { wanted.union(Paths(Set(Mode.allCases), ipv6: $0.hasIPv6)) } ?? wanted
         do {
             dataplane = try Dataplane(
-                options: options, devices: devices, paths: paths, clang: clang, snatPorts: snatPorts,
+                options: options, devices: devices, paths: paths, compiler: compiler, snatPorts: snatPorts,
                 network: &network, pins: pins, old: old)
         } catch {
             if old == nil { pins?.removeAll() }

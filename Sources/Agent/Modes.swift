@@ -58,8 +58,8 @@ extension LoadBalancer {
     private func program(for paths: Paths, isDry: Bool = false) async throws -> PacketProgram {
         if let known = isDry ? dryPrograms[paths] : programs[paths] { return known }
         guard isRunning else { throw AgentError("the agent is ending") }
-        let (clang, size) = (clang, options.maglevSize)
-        let task = Task.detached { try PacketProgram(paths: paths, clang: clang, maglevSize: size, isDry: isDry) }
+        let (compiler, size) = (compiler, options.maglevSize)
+        let task = Task.detached { try PacketProgram(paths: paths, compiler: compiler, maglevSize: size, isDry: isDry) }
         compiling.append(task)
         let start = ContinuousClock.now
         var isDone = false

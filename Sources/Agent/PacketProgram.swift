@@ -8,11 +8,9 @@ struct PacketProgram: Sendable {
     let object: [UInt8]
 
     /// `isDry`: the one that writes into no map, and whose verdict is a `Finding`.
-    init(paths: Paths, clang: Clang, maglevSize: Int, isDry: Bool = false) throws(AgentError) {
+    init(paths: Paths, compiler: Compiler, maglevSize: Int, isDry: Bool = false) throws(AgentError) {
         self.paths = paths
-        object = try clang.compile(
-            "l4lb.bpf.c",
-            macros: ["L4LB_MAGLEV_TABLE_SIZE=\(maglevSize)"] + paths.macros + (isDry ? ["L4LB_DRY"] : []))
+        object = try compiler.object(.packet(paths, maglevSize: maglevSize, isDry: isDry))
     }
 
     /// Creates the maps, in the sizes that were asked for. The program itself is loaded once for

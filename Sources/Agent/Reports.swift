@@ -110,6 +110,7 @@ extension LoadBalancer {
         public var mode: Mode
         /// The paths that the running program has.
         public var paths: Paths
+        public var compiled: ProgramOrigin
         public var devices: [AttachedDevice]
         public var services: Int
         public var backends: Int
@@ -132,7 +133,7 @@ extension LoadBalancer {
         let census = FlowCensus(snapshot)
         let sizes = dataplane.maps.sizes
         return Status(
-            mode: state.mode, paths: dataplane.paths,
+            mode: state.mode, paths: dataplane.paths, compiled: compiler.origin,
             devices: dataplane.attachments.map {
                 .init(device: $0.device, isNative: $0.isNative, programID: $0.program.id)
             },

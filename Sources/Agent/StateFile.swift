@@ -65,12 +65,5 @@ struct StateFile: Sendable {
         }
     }
 
-    private static func header(of text: Data) -> String { "\(magic) \(String(checksum(text), radix: 16))" }
-
-    /// FNV-1a, 64 bits: it finds what a disk or an editor has done, not what an enemy has.
-    private static func checksum(_ data: Data) -> UInt64 {
-        (data.withContiguousStorageIfAvailable { bytes in
-            bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
-        }) ?? 0
-    }
+    private static func header(of text: Data) -> String { "\(magic) \(Checksum(text).text)" }
 }

@@ -20,8 +20,7 @@ struct L4LB: AsyncParsableCommand {
             AgentCommand.self, ShellCommand.self, ServiceCommands.self, BackendCommands.self, ModeCommands.self,
             NeighborCommands.self, StatusCommand.self, TopCommand.self, ExplainCommand.self, MonitorCommands.self,
             PlanCommand.self, ApplyCommand.self, ConfirmCommand.self, ExportCommand.self, DoctorCommand.self,
-            DetachCommand.self,
-            BenchCommand.self, VersionCommand.self,
+            DetachCommand.self, BenchCommand.self, VersionCommand.self, ObjectsCommand.self, ManualCommand.self,
         ], defaultSubcommand: AgentCommand.self)
 
     static func main() async {

@@ -183,7 +183,7 @@ extension NeighborListReport {
 extension StatusReport {
     init(_ status: LoadBalancer.Status) {
         self.init(
-            mode: status.mode, paths: status.paths,
+            mode: status.mode, paths: status.paths, compiled: status.compiled.rawValue,
             devices: status.devices.map {
                 DeviceEntry(
                     name: $0.device.name, linkAddress: $0.device.address.description, isNative: $0.isNative,

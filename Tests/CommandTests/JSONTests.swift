@@ -131,7 +131,8 @@ import Testing
     func status() throws {
         let device = Device(name: "eth0", index: 3, address: LinkAddress("02:00:00:00:00:01")!, mtu: 1500)
         let status = LoadBalancer.Status(
-            mode: .dsr, paths: Paths([.snat, .dsr]), devices: [.init(device: device, isNative: true, programID: 42)],
+            mode: .dsr, paths: Paths([.snat, .dsr]), compiled: .packaged,
+            devices: [.init(device: device, isNative: true, programID: 42)],
             services: 1,
             backends: 2, connections: [.snat: 3, .dsr: 4], flowTableSize: 5, flowTablePlaces: 7,
             flowTable: .init(used: 6, bytes: 8), flowTable6: nil, flowTable6Bytes: 16,
@@ -141,11 +142,12 @@ import Testing
         let report = try object(StatusReport(status))
         #expect(
             try keys(report).isSuperset(of: [
-                "mode", "paths", "devices", "xdp_mode", "program_id", "services", "backends", "connections",
+                "mode", "paths", "compiled", "devices", "xdp_mode", "program_id", "services", "backends", "connections",
                 "connections_by_mode", "flow_table_size", "flow_table_slots", "flow_table_slots_used",
                 "flow_table_bytes",
                 "flow_table_ipv6_bytes", "flow_table_ipv6_slots_used", "snat_ports", "drops", "events",
             ]))
+        #expect(report["compiled"] as? String == "packaged")
         #expect(report["flow_table_bytes"] as? Int == 8)
         #expect(report["flow_table_size"] as? Int == 5 && report["flow_table_slots"] as? Int == 7)
         #expect(report["flow_table_slots_used"] as? Int == 6)

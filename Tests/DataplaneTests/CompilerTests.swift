@@ -26,8 +26,10 @@ extension PacketTests {
                     for ipv6 in [false, true] {
                         let paths = Paths(modes, ipv6: ipv6)
                         #expect(throws: Never.self, "\(clang.path), \(paths)") {
-                            _ = try PacketProgram(paths: paths, clang: clang, maglevSize: Programs.maglevSize)
-                                .createMaps(sizes, config: config)
+                            _ = try PacketProgram(
+                                paths: paths, compiler: .clang(clang), maglevSize: Programs.maglevSize
+                            )
+                            .createMaps(sizes, config: config)
                         }
                     }
                 }

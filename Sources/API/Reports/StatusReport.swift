@@ -39,6 +39,8 @@ public struct StatusReport: Codable, Hashable, Sendable {
 
     public var mode: String
     public var paths: [String]
+    /// Where the program was compiled: here or packaged.
+    public var compiled: String
     public var devices: [DeviceEntry]
     /// Of the first device, for those who have one.
     public var xdpMode: String
@@ -64,12 +66,13 @@ public struct StatusReport: Codable, Hashable, Sendable {
 
     /// `size`: the connections that a flow table was asked to have room for; `slots`: those that it has.
     public init(
-        mode: Mode, paths: Paths, devices: [DeviceEntry], services: Int, backends: Int, connections: [Mode: Int],
+        mode: Mode, paths: Paths, compiled: String, devices: [DeviceEntry], services: Int, backends: Int, connections: [Mode: Int],
         size: Int, slots: Int, table: TableUse, table6: TableUse?, snatPorts: [SNATPortUse],
         drops: [DropReason: UInt64], events: [EventCounter: UInt64]
     ) {
         self.mode = mode.rawValue
         self.paths = paths.names
+        self.compiled = compiled
         self.devices = devices
         xdpMode = devices.first?.xdpMode ?? ""
         programId = devices.first?.programId ?? 0

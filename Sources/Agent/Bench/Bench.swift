@@ -42,7 +42,7 @@ public struct Bench: Sendable {
         // Connections that fill the table must not expire before they are evicted.
         options.timeouts.syn = 3600
         progress("compiling")
-        let jiffies = try JiffiesClock(clang: clang)
+        let jiffies = try JiffiesClock(compiler: .clang(clang))
         let clock = Clock(hertz: try jiffies.hertz(since: try jiffies.reading()))
         let driver = try BenchDriver(clang: clang)
         let pinned = PinnedThread()

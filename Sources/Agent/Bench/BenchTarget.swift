@@ -18,7 +18,7 @@ final class BenchTarget {
     init(_ what: BenchProgram, options: AgentOptions, clang: Clang, clock: Clock, memory: inout PlanMemory) throws {
         self.what = what
         places = BenchPlaces(isIPv6: what.isIPv6)
-        let compiled = try PacketProgram(paths: what.paths, clang: clang, maglevSize: options.maglevSize)
+        let compiled = try PacketProgram(paths: what.paths, compiler: .clang(clang), maglevSize: options.maglevSize)
         let sizes = MapSizes(mapMax: options.mapMax, connections: options.flowTableSize)
         let ports = try Sysctl.snatPorts(allowed: options.snatPorts)
         var config = l4lb_config(options: options, clock: clock, records: sizes.records, snatPorts: ports)

@@ -44,10 +44,13 @@ public struct Doctor: ~Copyable {
 
     private func compiler() -> HostFacts.Compiler {
         do {
-            let clang = try Clang.find(flag: setup.clang, environment: environment)
+            let compiler = try Compiler.find(flag: setup.clang, environment: environment)
             _ = try PacketProgram(
-                paths: Paths(setup.modes, ipv6: hasIPv6), clang: clang, maglevSize: MaglevTable.defaultSize)
-            return .works(clang.path)
+                paths: Paths(setup.modes, ipv6: hasIPv6), compiler: compiler, maglevSize: MaglevTable.defaultSize)
+            switch compiler {
+            case .clang(let clang): return .works(clang.path)
+            case .package(let package): return .packaged(package.folder)
+            }
         } catch {
             return .fails(error.description)
         }

@@ -6,6 +6,8 @@ struct HostFacts: Sendable {
     enum Compiler: Sendable {
         /// Its path; the packet program was compiled.
         case works(String)
+        /// There is none; the folder of those that are used instead.
+        case packaged(String)
         /// The error's own line, with the mend.
         case fails(String)
     }
@@ -81,6 +83,7 @@ struct HostFacts: Sendable {
     private var clang: Diagnosis {
         switch compiler {
         case .works(let path): Diagnosis(.ok, .clang, "\(path) compiles the packet program")
+        case .packaged(let folder): Diagnosis(.ok, .clang, "no clang: the packaged programs in \(folder) are used")
         case .fails(let text): Diagnosis(.error, .clang, text)
         }
     }

@@ -91,8 +91,8 @@ extension LoadBalancer {
 
     /// Compiles away from the actor.
     private func makeTunnel() async {
-        let clang = clang
-        let compiled = await Task.detached { Result { try ProbeTunnel.Program(clang: clang) } }.value
+        let compiler = compiler
+        let compiled = await Task.detached { Result { try ProbeTunnel.Program(compiler: compiler) } }.value
         guard isRunning else { return }
         do {
             checks.tunnel = .ready(try ProbeTunnel(try compiled.get(), devices: devices.map(\.index)))

@@ -10,8 +10,8 @@ final class ProbeTunnel: Sendable {
     struct Program: Sendable {
         let object: [UInt8]
 
-        init(clang: Clang) throws(AgentError) {
-            object = try clang.compile("probe.bpf.c", macros: [])
+        init(compiler: Compiler) throws(AgentError) {
+            object = try compiler.object(.probe)
         }
     }
 

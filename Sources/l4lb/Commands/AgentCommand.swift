@@ -9,13 +9,15 @@ struct AgentCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "agent", abstract: "Balance on these devices and answer the prompt (the default).")
 
-    @Option(help: "snat or dsr: how packets reach the backends.")
+    @Option(help: "snat or dsr: how packets reach the backends.", completion: .list(Mode.allCases.map(\.rawValue)))
     var bpfLbMode: String = Mode.snat.rawValue
     @Option(help: "The network device, or several with commas.")
     var device: String?
-    @Option(help: "native, generic or best-effort XDP.")
+    @Option(
+        help: "native, generic or best-effort XDP.",
+        completion: .list(AgentOptions.Acceleration.allCases.map(\.rawValue)))
     var bpfLbAcceleration: String = AgentOptions.Acceleration.native.rawValue
-    @Option(help: "Where the bpf filesystem is.")
+    @Option(help: "Where the bpf filesystem is.", completion: .directory)
     var bpfRoot: String = AgentOptions.defaultBPFRoot
     @Option(help: "The most services, and the most backends over all services: 1 to 65536.")
     var bpfLbMapMax: String = String(DesiredState.defaultMapMax)
@@ -44,9 +46,12 @@ struct AgentCommand: ParsableCommand {
     var bpfLbRssIpv4SrcCidr: String?
     @Option(help: "The same for backends that are reached by IPv6.")
     var bpfLbRssIpv6SrcCidr: String?
-    @Option(help: "The clang that compiles the packet program. (default: $L4LB_CLANG, PATH, beside swift)")
+    @Option(
+        help:
+            "The clang that compiles the packet program. (default: $L4LB_CLANG, PATH, beside swift, else the package's programs)",
+        completion: .file())
     var clang: String?
-    @Option(help: "Where the log goes.")
+    @Option(help: "Where the log goes.", completion: .file())
     var logFile: String?
     @Flag(
         help:
@@ -55,11 +60,15 @@ struct AgentCommand: ParsableCommand {
     var noRepl = false
     @Flag(help: "With --no-repl: the end of the agent is the end of the packet path too.")
     var detachOnExit = false
-    @Option(help: "With --no-repl: where services that were set by command are kept.")
+    @Option(help: "With --no-repl: where services that were set by command are kept.", completion: .file())
     var state: String = AgentOptions.defaultStateFile
-    @Option(help: "A file of services and of these flags, in YAML; SIGHUP reads it again. See docs/config.md.")
+    @Option(
+        help: "A file of services and of these flags, in YAML; SIGHUP reads it again. See docs/config.md.",
+        completion: .file())
     var config: String?
-    @Option(help: "Answer the API at this unix socket. (default: \(SocketFile.defaultPath) with --no-repl, else none)")
+    @Option(
+        help: "Answer the API at this unix socket. (default: \(SocketFile.defaultPath) with --no-repl, else none)",
+        completion: .file())
     var socket: String?
     @Option(
         help: "Answer the API at this TCP address and port too; with the three files that follow unless it is loopback."

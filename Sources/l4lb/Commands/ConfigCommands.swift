@@ -4,7 +4,9 @@ import Balancer
 
 /// A file of the desired state.
 struct FileOptions: ParsableArguments {
-    @Option(name: [.customShort("f"), .customLong("file")], help: "The file; - from the shell: standard input.")
+    @Option(
+        name: [.customShort("f"), .customLong("file")], help: "The file; - from the shell: standard input.",
+        completion: .file())
     var file: String
 
     /// Does something with it; an error about a field gets its place in the file.

@@ -30,7 +30,7 @@ struct ModeUpdate: PromptAction {
             their own (--mode) keep it.
             """)
 
-    @Argument(help: "snat or dsr.")
+    @Argument(help: "snat or dsr.", completion: .list(Mode.allCases.map(\.rawValue)))
     var mode: String
     @OptionGroup var format: FormatOptions
 
@@ -98,6 +98,7 @@ struct StatusCommand: PromptAction {
 
     private func show(_ status: StatusReport, _ output: Output) {
         output.line("mode         \(status.mode) (the program carries \(status.paths.joined(separator: "+")))")
+        output.line("compiled     \(status.compiled)")
         for device in status.devices {
             output.line(
                 "device       \(device.name)  \(device.linkAddress)  \(device.xdpMode) XDP  program id \(device.programId)"

@@ -9,7 +9,7 @@ struct ShellCommand: ParsableCommand {
         commandName: "shell", abstract: "Answer the prompt against a running agent.",
         discussion: "Lines on standard input that is no terminal are a script, which ends at the first that fails.")
 
-    @Option(help: "The agent's socket.")
+    @Option(help: "The agent's socket.", completion: .file())
     var socket: String = SocketFile.defaultPath
 
     /// The exit code.

@@ -29,15 +29,19 @@ struct ServiceUpdate: PromptAction {
     var backendWeights: String?
     @Option(help: "A state for each backend: active, draining or maintenance. (default: active)")
     var states: String?
-    @Option(help: "maglev or random. (default: maglev)")
+    @Option(help: "maglev or random. (default: maglev)", completion: .list(Algorithm.allCases.map(\.rawValue)))
     var algorithm: String?
     @Option(help: "Clients keep their backend for SECONDS without a connection. (default when given: 10800)")
     var affinity: String?
     @Option(help: "The clients that the policy is about, as CIDR[,CIDR…].")
     var sourceRanges: String?
-    @Option(help: "allow: only the source ranges are served; deny: all but them. (default: allow)")
+    @Option(
+        help: "allow: only the source ranges are served; deny: all but them. (default: allow)",
+        completion: .list(SourceRangesPolicy.allCases.map(\.rawValue)))
     var sourceRangesPolicy: String?
-    @Option(help: "snat or dsr, for this service alone. (default: the agent's mode)")
+    @Option(
+        help: "snat or dsr, for this service alone. (default: the agent's mode)",
+        completion: .list(Mode.allCases.map(\.rawValue)))
     var mode: String?
     @Option(help: "The most new connections in a second, 1 to 10000000. (default: no limit)")
     var maxNewConnections: String?

@@ -127,4 +127,11 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
 struct FormatOptions: ParsableArguments {
     @Option(name: [.customShort("o"), .customLong("output")], help: "table or json.")
     var output: OutputFormat = .table
+    /// `RemoteCommand` has taken it out of the words already: it is here for help, completion and the manual.
+    @Option(help: "From the shell: the agent's socket. (default: \(SocketFile.defaultPath))", completion: .file())
+    var socket: String?
+
+    func validate() throws {
+        guard socket == nil else { throw ValidationError("--socket: the prompt has its agent: leave it away") }
+    }
 }

@@ -120,7 +120,7 @@ actor MemoryBalancer: Balancing {
     func status() throws -> StatusReport {
         try check()
         return StatusReport(
-            mode: state.mode, paths: Paths([.snat], ipv6: true),
+            mode: state.mode, paths: Paths([.snat], ipv6: true), compiled: "here",
             devices: [.init(name: "eth0", linkAddress: "02:00:00:00:00:01", isNative: true, programID: 42)],
             services: state.services.count, backends: 2, connections: [.snat: 3], size: 5, slots: 7,
             table: .init(used: 6, bytes: 8), table6: nil,

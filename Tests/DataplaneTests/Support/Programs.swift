@@ -16,14 +16,15 @@ enum Programs {
     static let maglevSize = 251
     static let maglevSeed: UInt64 = 0x0123_4567_89ab_cdef
     static let clang = Result { try Clang.find(flag: nil, environment: ProcessInfo.processInfo.environment) }
-    static let clock = Result { try JiffiesClock(clang: try clang.get()) }
+    static let clock = Result { try JiffiesClock(compiler: .clang(try clang.get())) }
     private static let compiled = Mutex<[Paths: Result<PacketProgram, any Error>]>([:])
 
     static func program(_ paths: Paths) throws -> PacketProgram {
         let clang = try clang.get()
         return try compiled.withLock { programs in
             let program =
-                programs[paths] ?? Result { try PacketProgram(paths: paths, clang: clang, maglevSize: maglevSize) }
+                programs[paths]
+                ?? Result { try PacketProgram(paths: paths, compiler: .clang(clang), maglevSize: maglevSize) }
             programs[paths] = program
             return program
         }.get()
