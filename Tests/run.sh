@@ -50,7 +50,7 @@ check() {
 
 style() {
     (as_caller "$SWIFT" format lint --strict -r Sources Tests Package.swift)
-    if command -v shellcheck >/dev/null; then shellcheck -x demo/*.sh Tests/*.sh .ci/run; fi
+    if command -v shellcheck >/dev/null; then shellcheck -x demo/*.sh Tests/*.sh packaging/*.sh packaging/debian/* .ci/run; fi
 }
 
 # One door per C library.
@@ -145,6 +145,14 @@ find_promtool() {
     export PROMTOOL
 }
 
+# Of the binary that the demo has built.
+package() {
+    local folder
+    folder=$(as_caller "$SWIFT" build -c release --show-bin-path)
+    packaging/build-deb.sh --binary="$folder/l4lb" --output="$scratch"
+    Tests/package.sh "$scratch"/l4lb_*.deb
+}
+
 # What tests and demo could leave, a line for each thing.
 leftovers() {
     local name owner process
@@ -198,7 +206,7 @@ main() {
     trap 'exit 130' INT TERM HUP
     scratch=$(mktemp -d)
     mkdir "$scratch/tmp"
-    needed_packages+=(bpftool openssl)
+    needed_packages+=(bpftool dpkg-dev openssl)
     install_packages
     find_promtool
     find_swift
@@ -222,6 +230,7 @@ main() {
     run_tests "the real program among real hosts" --filter EndToEndTests
     check "the bench, shortly" bench
     check "the demo" "$repository/demo/run.sh" --swift="$SWIFT"
+    check "the Debian package" package
     check "nothing is left behind" nothing_is_left
 
     printf '\n%d passed, %d failed\n' "$passed" "$failed"

@@ -66,7 +66,8 @@ public struct StatusReport: Codable, Hashable, Sendable {
 
     /// `size`: the connections that a flow table was asked to have room for; `slots`: those that it has.
     public init(
-        mode: Mode, paths: Paths, compiled: String, devices: [DeviceEntry], services: Int, backends: Int, connections: [Mode: Int],
+        mode: Mode, paths: Paths, compiled: String, devices: [DeviceEntry], services: Int, backends: Int,
+        connections: [Mode: Int],
         size: Int, slots: Int, table: TableUse, table6: TableUse?, snatPorts: [SNATPortUse],
         drops: [DropReason: UInt64], events: [EventCounter: UInt64]
     ) {

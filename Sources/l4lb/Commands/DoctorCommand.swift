@@ -26,7 +26,8 @@ struct DoctorCommand: ParsableCommand {
     var bpfRoot: String?
     @Option(help: "The clang that compiles the packet program. (default: $L4LB_CLANG, PATH, beside swift)")
     var clang: String?
-    @OptionGroup var format: FormatOptions
+    @Option(name: [.customShort("o"), .customLong("output")], help: "table or json.")
+    var format: OutputFormat = .table
 
     /// The exit code.
     func examine(_ output: Output) async throws -> Int32 {
@@ -36,7 +37,7 @@ struct DoctorCommand: ParsableCommand {
         if let bpfRoot { setup.bpfRoot = bpfRoot }
         var doctor = try Doctor(setup, environment: ProcessInfo.processInfo.environment)
         let report = DoctorReport(agent: setup.attached != nil, try doctor.diagnoses())
-        switch format.output {
+        switch format {
         case .table: for line in report.lines { output.line(line) }
         case .json: output.json(report)
         }
