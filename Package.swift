@@ -77,7 +77,8 @@ let package = Package(
         .testTarget(
             name: "BalancerTests", dependencies: ["Addresses", "Balancer", "CDataplane"], swiftSettings: strict),
         .testTarget(
-            name: "CommandTests", dependencies: ["l4lb", "Addresses", "Agent", "API", "Balancer", argumentParser],
+            name: "CommandTests",
+            dependencies: ["l4lb", "Addresses", "Agent", "API", "Balancer", "BPF", "Netlink", argumentParser],
             swiftSettings: strict),
         .testTarget(
             name: "DataplaneTests", dependencies: ["Addresses", "Agent", "Balancer", "BPF", "CDataplane"],

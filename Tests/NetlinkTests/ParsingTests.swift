@@ -24,7 +24,27 @@ import Testing
             link
                 == Link(
                     index: 5, name: "eth0", address: LinkAddress("02:00:00:00:00:01"), mtu: 1500, isUp: true,
-                    hasCarrier: true, xdpProgramID: 42, xdpIsNative: true))
+                    hasCarrier: true, xdpProgramID: 42, xdpIsNative: true, hasXDP: true))
+    }
+
+    @Test("a veth says where its other end is, in this network namespace or another", arguments: [true, false])
+    func veth(isElsewhere: Bool) throws {
+        let namespace = isElsewhere ? "0800 2500 00000000" : "0800 0400 dc050000"
+        let link = try #require(
+            try Link(
+                only(
+                    """
+                    54000000 1000 0000 01000000 00000000
+                    00 00 0100 05000000 43100100 00000000
+                    0900 0300 65746830 00 000000          # "eth0"
+                    0800 0500 09000000                    # IFLA_LINK 9
+                    0800 2000 02000000                    # IFLA_NUM_RX_QUEUES 2
+                    \(namespace)                          # IFLA_LINK_NETNSID 0, or an MTU
+                    1000 1280                             # IFLA_LINKINFO, nested
+                      0900 0100 76657468 00 000000        #   IFLA_INFO_KIND "veth"
+                    """)))
+        #expect(link.kind == "veth" && link.peer == 9 && link.receiveQueues == 2)
+        #expect(link.peerIsElsewhere == isElsewhere)
     }
 
     @Test("a link that is down, without an Ethernet address and without a program, says so")

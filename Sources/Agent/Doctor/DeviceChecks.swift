@@ -47,17 +47,19 @@ struct DeviceFacts: Sendable {
                     mend: "give one of those that 'ip link' shows")
             ]
         }
+        guard let address = link.address, address != .zero else {
+            return [
+                Diagnosis(
+                    .error, .device, "--device: \(name) is not an Ethernet device",
+                    mend: "give one that has a link address")
+            ]
+        }
         return [state(link), holderCheck]
             + [xdpMode(link), offloadCheck, peerCheck, queues(link), mtu(link)].compactMap { $0 }
             + [reversePathCheck].compactMap { $0 }
     }
 
     private func state(_ link: Link) -> Diagnosis {
-        guard link.address != nil, link.address != .zero else {
-            return Diagnosis(
-                .error, .device, "--device: \(name) is not an Ethernet device", mend: "give one that has a link address"
-            )
-        }
         guard link.isUp else {
             return Diagnosis(.error, .device, "\(name) is down", mend: "ip link set \(name) up")
         }
@@ -104,7 +106,7 @@ struct DeviceFacts: Sendable {
         case "veth": return Diagnosis(.ok, .xdpMode, "\(name) is a veth, which has native XDP")
         case let kind? where Self.genericKinds.contains(kind):
             return Diagnosis(
-                .error, .xdpMode, "\(name) is a \(kind), which has no native XDP",
+                .warning, .xdpMode, "\(name) is a \(kind), which has no native XDP",
                 mend: "give the device below it, or --bpf-lb-acceleration=generic")
         default:
             return Diagnosis(

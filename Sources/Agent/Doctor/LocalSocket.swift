@@ -9,9 +9,14 @@ struct LocalSocket: Hashable, Sendable {
     /// Lines of a list that are read.
     static let limit = 1 << 20
 
+    init(address: IPAddress, port: UInt16) {
+        self.address = address
+        self.port = port
+    }
+
     /// Those of one list; lines that are none are passed over.
     static func all(in list: String) -> [LocalSocket] {
-        list.split(separator: "\n").prefix(limit).compactMap(LocalSocket.init)
+        list.split(separator: "\n").prefix(limit).compactMap { LocalSocket($0) }
     }
 
     /// A line: `0: 0100007F:1F90 00000000:0000 0A …`, the address in words of the host's byte order.
