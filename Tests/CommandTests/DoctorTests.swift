@@ -78,6 +78,14 @@ struct Fault<Facts>: Sendable {
         #expect(lines(facts.diagnoses()).filter { !$0.hasPrefix("ok ") } == [fault.line])
     }
 
+    @Test("a host without a clang has the package's programs")
+    func packaged() {
+        var facts = Self.host
+        facts.compiler = .packaged("/usr/lib/l4lb/objects")
+        #expect(
+            lines(facts.diagnoses()).last == "ok no clang: the packaged programs in /usr/lib/l4lb/objects are used")
+    }
+
     // MARK: Devices
 
     private static let device = DeviceFacts(
