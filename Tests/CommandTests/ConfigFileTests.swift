@@ -102,7 +102,11 @@ import Testing
             (service + "defaults: {id: 1}\n", "f.yaml:8:12: defaults.id is each service's own: give it there"),
             (service + "defaults: {affinity: 1}\n", "f.yaml:8:12: defaults.affinity is no field: there are "),
             (service + "defaults: 1\n", "f.yaml:8:1: defaults is not an object"),
-            (service + "defaults: {algorithm: x}\n", "f.yaml:8:12: services[0].algorithm: x is not maglev or random"),
+            (service + "defaults: {algorithm: x}\n", "f.yaml:8:12: defaults.algorithm: x is not maglev or random"),
+            (
+                "version: 1\nservices: []\ndefaults: {health_check: {type: tcp, rise: 0}}\n",
+                "f.yaml:3:38: defaults.health_check.rise: 0 is not "
+            ),
             (service + "agent: {device: eth0}\n", "f.yaml:8:9: agent.device is no field: there are devices, "),
             (service + "agent: {flow_table_size: many}\n", "f.yaml:8:9: agent.flow_table_size is not a number"),
             ("version: 1\nservices: [\n", "f.yaml:3:1: it is not YAML: "),

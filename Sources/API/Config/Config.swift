@@ -104,12 +104,13 @@ extension Config {
         if let field = own.map(\.stringValue).first(where: { fields[$0] != nil }) {
             throw APIError(.invalid, field: "defaults.\(field)", "is each service's own: give it there", separator: " ")
         }
-        let filler: [String: Any] = ["frontend": "", "backends": [Any]()]
+        // A service that has nothing else, so that they are checked where no service takes them (RFC 5737).
+        let filler: [String: Any] = ["frontend": "192.0.2.1:80", "backends": [["backend": "192.0.2.2:80"]]]
         guard let data = try? JSONSerialization.data(withJSONObject: fields.merging(filler) { $1 }) else {
             throw APIError(.invalid, field: "defaults", "holds what JSON cannot", separator: " ")
         }
         do {
-            _ = try APIError.read(ServiceBody.self, from: data)
+            _ = try APIError.read(ServiceBody.self, from: data).placedRequest()
         } catch {
             throw error.within("defaults")
         }
