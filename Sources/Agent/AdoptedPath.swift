@@ -30,11 +30,17 @@ struct AdoptedPath {
                 links[name] = (link, try BPFProgram(id: target.programID))
             }
         }
-        guard maps.isWhole, let (_, program) = links.values.first else {
+        guard let (_, program) = links.values.first else {
             pins.clear()
             return nil
         }
+        // Whose it is comes first: another version's maps are others.
         config = try Self.config(of: program, root: pins.root)
+        guard maps.isWhole else {
+            throw AgentError(
+                "the packet path at \(pins.root) is at work, but not all of its maps have their names in \(pins.root)/maps any more: end it with 'l4lb detach' (its connections end with it)"
+            )
+        }
         try Self.check(config, maps: maps, options: options, root: pins.root)
         try Self.check(devices, links: links, places: try maps["devices"].entries(UInt32(0), l4lb_device()))
         self.maps = maps
@@ -42,7 +48,7 @@ struct AdoptedPath {
         for name in gone { pins.remove(link: name) }
     }
 
-    private static func config(of program: BPFProgram, root: String) throws -> l4lb_config {
+    static func config(of program: BPFProgram, root: String) throws -> l4lb_config {
         guard let config = try program.constants(".rodata.config", initial: l4lb_config()),
             config.layout == UInt32(L4LB_LAYOUT)
         else {

@@ -102,6 +102,25 @@ extension EndToEnd {
             }
         }
 
+        @Test("A packet path whose maps are not those that this version knows is left alone, and goes on")
+        func foreign() async throws {
+            let network = try Network.current
+            try await withServiceAgent { agent in
+                try await agent.crash()
+                let stream = RequestStream(network)
+                let maps = "\(agent.root)/l4lb/maps"
+                // As a version would leave it that has a map under another name.
+                try await shell("mv \(maps)/hands \(maps)/elsewhere")
+                let names = try FileManager.default.contentsOfDirectory(atPath: maps).sorted()
+                #expect(try await agent.refused().contains("not all of its maps have their names"))
+                #expect(try FileManager.default.contentsOfDirectory(atPath: maps).sorted() == names)
+                #expect(try await network.balancer.xdpProgram() != nil)
+                try await shell("mv \(maps)/elsewhere \(maps)/hands")
+                try await agent.start()
+                #expect(stream.stop() == [])
+            }
+        }
+
         @Test("Detaching leaves nothing but the state, from which a new packet path has the services again")
         func detach() async throws {
             let network = try Network.current

@@ -46,6 +46,7 @@ enum Programs {
 
     static func config(records: Int, portCount: Int) -> l4lb_config {
         var config = l4lb_config()
+        config.layout = UInt32(L4LB_LAYOUT)
         config.flow_seed = (
             0x9f86_d081_884c_7d65, 0x9a2f_eaa0_c55a_d015, 0xa3bf_4f1b_2b0b_822c, 0xd15d_6c15_b0f0_0a08,
             0x5feceb66_ffc8_6f38
