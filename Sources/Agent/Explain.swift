@@ -11,6 +11,8 @@ extension LoadBalancer {
         public var connection: (connection: Connection, slot: UInt32)?
         /// The one of the connection, or the one that a new connection would get.
         public var backend: Backend?
+        /// Nil where it is not checked.
+        public var health: BackendHealth?
         public var nextHop: NextHop?
         /// The device that the client's packets come in by, and the one that the next hop is behind.
         public var input: String
@@ -45,7 +47,7 @@ extension LoadBalancer {
             backend: key.map { key in
                 service?.backends.first { $0.endpoint == key.backend } ?? Backend(key.backend, state: .draining)
             },
-            nextHop: nextHop, input: devices[place].name,
+            health: key.flatMap { health[$0] }, nextHop: nextHop, input: devices[place].name,
             output: nextHop.flatMap { hop in devices.first { $0.index == hop.interface }?.name }, finding: finding)
     }
 

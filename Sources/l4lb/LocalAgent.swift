@@ -166,7 +166,8 @@ extension ExplainReport {
         if let state = explanation.service { tell(state.service, mode: state.mode) }
         if let (connection, slot) = explanation.connection { tell(connection, slot: slot) }
         if let backend = explanation.backend {
-            tell(backend, nextHop: explanation.nextHop, device: explanation.output)
+            tell(
+                backend, health: explanation.health, nextHop: explanation.nextHop, device: explanation.output)
         }
     }
 }

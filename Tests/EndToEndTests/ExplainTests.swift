@@ -10,6 +10,7 @@ private struct Explanation: Decodable, Equatable {
     struct Backend: Decodable, Equatable {
         var backend: String
         var state: String
+        var health: String?
     }
 
     struct NextHop: Decodable, Equatable {
@@ -78,6 +79,11 @@ extension EndToEnd {
                 #expect(old.verdict == "forward" && !old.beginsConnection)
                 #expect(old.connection == .init(state: "established", mode: mode))
                 let backend = try #require(old.backend?.backend)
+                #expect(old.backend?.health == nil)
+                try await agent.done("\(update) --health-check=tcp --health-interval=1s")
+                try await eventually("its health is told", within: .seconds(20)) {
+                    try await explain("\(held.name) \(network.frontend):80").backend?.health == "up"
+                }
                 #expect(page == "backend \(backend.dropLast(3))" && old.backend?.state == "active")
                 try await agent.done("backend drain \(backend)")
                 #expect(try await explain("\(held.name) \(network.frontend):80").backend?.state == "draining")

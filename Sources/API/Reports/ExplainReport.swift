@@ -24,6 +24,8 @@ public struct ExplainReport: Codable, Hashable, Sendable {
         public var backend: String
         /// Draining too where it has left the service.
         public var state: String
+        /// checking, up or down; null where it is not checked.
+        @ExplicitNull public var health: String?
     }
 
     public struct NextHopEntry: Codable, Hashable, Sendable {
@@ -87,8 +89,9 @@ public struct ExplainReport: Codable, Hashable, Sendable {
             idleSeconds: connection.idle)
     }
 
-    public mutating func tell(_ backend: Backend, nextHop hop: NextHop?, device: String?) {
-        self.backend = BackendEntry(backend: backend.endpoint.description, state: backend.state.rawValue)
+    public mutating func tell(_ backend: Backend, health: BackendHealth?, nextHop hop: NextHop?, device: String?) {
+        self.backend = BackendEntry(
+            backend: backend.endpoint.description, state: backend.state.rawValue, health: health?.verdict.rawValue)
         nextHop = hop.map {
             NextHopEntry(
                 address: $0.neighbour.description, linkAddress: $0.linkAddress?.description, device: device,

@@ -45,7 +45,7 @@ struct ExplainCommand: PromptAction {
             "flow         \(report.client) -> \(report.frontend), in by \(report.device)",
             "service      \(service ?? "none")",
             "connection   \(connection ?? "none")",
-            "backend      \(report.backend.map { "\($0.backend)  \($0.state)" } ?? "none")",
+            "backend      \(report.backend.map { "\($0.backend)  \($0.state)  health \($0.health ?? "not checked")" } ?? "none")",
             "next hop     \(hop ?? "none")",
             "source       \(report.nextHop.map { "\($0.source), MTU \($0.mtu)" } ?? "none")",
             "verdict      \(verdict(report))",

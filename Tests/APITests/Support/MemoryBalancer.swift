@@ -91,7 +91,7 @@ actor MemoryBalancer: Balancing {
         var report = ExplainReport(client: client, frontend: frontend, device: "eth0", finding: Finding(0x73))
         if let service = state.service(of: frontend) {
             report.tell(service, mode: state.mode(of: service))
-            report.tell(service.backends[0], nextHop: nil, device: nil)
+            report.tell(service.backends[0], health: nil, nextHop: nil, device: nil)
         }
         return report
     }
