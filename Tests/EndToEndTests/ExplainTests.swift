@@ -59,7 +59,9 @@ extension EndToEnd {
                 try await agent.done("\(update) --affinity --max-new-connections=1000")
                 let before = try await maps(agent)
                 var told: [String: String] = [:]
-                for port in 30000..<30020 {
+                // Ports of their own, as those of the other mode's connections rest.
+                let first = mode == "snat" ? 30000 : 31000
+                for port in first..<first + 20 {
                     let client = "\(network.client.address):\(port)"
                     let new = try await explain("\(client) \(network.frontend):80")
                     #expect(new.verdict == "forward" && new.beginsConnection && new.connection == nil)
@@ -71,6 +73,15 @@ extension EndToEnd {
                 let after = try await maps(agent)
                 let changed = zip(before, after).filter { $0 != $1 }.map { $0.0.prefix(20) }
                 #expect(changed == [])
+
+                // From the same ports the connections come to the backends that were told.
+                try await agent.done(update)
+                for (client, backend) in told {
+                    let port = client.split(separator: ":")[1]
+                    let page = try await network.client.shell(
+                        "curl -s --max-time 5 --local-port \(port) http://\(network.frontend)/")
+                    #expect(page.trimmingCharacters(in: .newlines) == "backend \(backend.dropLast(3))", "\(client)")
+                }
 
                 // A connection is told as its own.
                 let held = try ClientSocket(SOCK_STREAM, from: network.client, to: network.frontend, 80)
