@@ -12,7 +12,8 @@ struct HealthChecks {
     /// Services that use all backends because too few are healthy.
     fileprivate var panics: Set<Frontend> = []
     fileprivate var lastFault: ContinuousClock.Instant?
-    /// The packet path is about to follow what has changed.
+    /// What was found and is about to be followed.
+    fileprivate var found: [Prober.Result] = []
     fileprivate var isPending = false
 
     fileprivate enum Tunnel {
@@ -114,26 +115,29 @@ extension LoadBalancer {
             checks.lastFault = .now
             log.error("health checks: \(words)")
         case .results(let results):
-            // Who is checked for the first time and found up was used already.
-            var isChanged = false
-            for result in results where checks.targets[result.key] == result.target {
-                guard let change = health.note(result.outcome, of: result.key, check: result.target.check) else {
-                    continue
-                }
-                isChanged = isChanged || change.before == .down || change.after == .down
-                tell(change, of: result.key)
-            }
-            guard isChanged, !checks.isPending else { return }
+            checks.found += results
+            guard !checks.isPending else { return }
             checks.isPending = true
             Task { await followHealth() }
         }
     }
 
-    /// Where many backends fail at once, their changes are followed together.
+    /// Where many backends fail at once, their changes are followed together. What is told of them and what packets
+    /// meet change in one step.
     private func followHealth() async {
         try? await Task.sleep(for: .milliseconds(10))
+        let results = checks.found
+        checks.found = []
         checks.isPending = false
         guard isRunning else { return }
+        // Who is checked for the first time and found up was used already.
+        var isChanged = false
+        for result in results where checks.targets[result.key] == result.target {
+            guard let change = health.note(result.outcome, of: result.key, check: result.target.check) else { continue }
+            isChanged = isChanged || change.before == .down || change.after == .down
+            tell(change, of: result.key)
+        }
+        guard isChanged else { return }
         do {
             try reconcile()
         } catch {
