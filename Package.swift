@@ -11,7 +11,10 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "l4lb",
-    products: [.executable(name: "l4lb", targets: ["l4lb"])],
+    products: [
+        .executable(name: "l4lb", targets: ["l4lb"]),
+        .executable(name: "l4lb-azure-handler", targets: ["AzureHandler"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -23,6 +26,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
         // C: the ABI with the XDP program, the libraries' doors, and bpf/ as bytes.
@@ -65,6 +69,13 @@ let package = Package(
             name: "l4lb",
             dependencies: ["Addresses", "Agent", "API", "Balancer", "Terminal", argumentParser, logging, yams],
             swiftSettings: strict),
+        // The VM extension's program.
+        .executableTarget(
+            name: "AzureHandler",
+            dependencies: [
+                "API", "Balancer", argumentParser, .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: strict),
 
         .testTarget(
             name: "APITests",
@@ -74,6 +85,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "AddressesTests", dependencies: ["Addresses"], swiftSettings: strict),
+        .testTarget(name: "AzureHandlerTests", dependencies: ["AzureHandler", "API"], swiftSettings: strict),
         .testTarget(
             name: "BalancerTests", dependencies: ["Addresses", "Balancer", "CDataplane"], swiftSettings: strict),
         .testTarget(

@@ -59,7 +59,7 @@ public struct APIError: Error, Codable, Hashable, Sendable {
     }
 
     /// The same where its field lies in something else.
-    func within(_ path: String) -> Self {
+    public func within(_ path: String) -> Self {
         var error = self
         error.field = field.map { "\(path).\($0)" } ?? path
         // A body that is wrong as a whole is the thing that it lies in.

@@ -66,6 +66,8 @@ struct AgentCommand: ParsableCommand {
         help: "A file of services and of these flags, in YAML; SIGHUP reads it again. See docs/config.md.",
         completion: .file())
     var config: String?
+    @Flag(help: "Only tell whether the flags and the file of --config are right, as far as that shows without a start.")
+    var check = false
     @Option(
         help: "Answer the API at this unix socket. (default: \(SocketFile.defaultPath) with --no-repl, else none)",
         completion: .file())

@@ -8,6 +8,10 @@ extension AgentCommand {
     /// Runs the agent until its end; the exit code. `words`: the command line.
     func serve(_ output: Output, words: [String]) async throws -> Int32 {
         let start = try StartConfig(self, words: words)
+        if check {
+            try start.check(output)
+            return 0
+        }
         return try await start.command.serve(output, start)
     }
 

@@ -24,13 +24,23 @@ struct StartConfig {
             self.file = file
             self.command = try Self.merged(words, file)
         } catch {
-            guard command.noRepl, let last = try? ConfigFile(Self.copy(of: command)),
+            guard command.noRepl, !command.check, let last = try? ConfigFile(Self.copy(of: command)),
                 let merged = try? Self.merged(words, last), PacketPath.isAtWork(bpfRoot: merged.bpfRoot)
             else { throw error }
             self.command = merged
             file = last
             fault = error
         }
+    }
+
+    /// What an agent would refuse at once, for `--check`.
+    func check(_ output: Output) throws {
+        _ = try command.options()
+        // Not whether somebody answers there, as a running agent does.
+        _ = try command.socket.map { try SocketFile($0) }
+        _ = try command.listenPlan()
+        let subject = file.map { "\($0.path): \($0.declared.services.count) services" } ?? "the flags"
+        output.line("\(subject): nothing is wrong")
     }
 
     /// Where the last good file is kept.

@@ -1,0 +1,81 @@
+import Foundation
+
+/// Makes the VM as a deployment wants it, or leaves it as it was.
+struct Deploying {
+    let operation: Operation
+    private var layout: Layout { operation.layout }
+    private var systemd: Systemd { operation.systemd }
+
+    init(_ operation: Operation) {
+        self.operation = operation
+    }
+
+    /// What was done, in a few words.
+    func deploy(_ deployment: Deployment) async throws(HandlerError) -> String {
+        let flags = Convergence.flags(deployment)
+        let convergence = Convergence(
+            deployment, unit: try operation.package.unitTemplate().unit(flags: flags), layout: layout,
+            isActive: await systemd.isActive(Layout.unit)
+        ) { Files.read($0) }
+        let before = convergence.files.map {
+            Convergence.File(path: $0.path, bytes: Files.read($0.path), mode: $0.mode)
+        }
+        guard convergence.action != .apply else {
+            // The agent first: what it refuses is not written.
+            try await RunningAgent.apply(deployment.config)
+            try write(convergence.files)
+            return convergence.files.isEmpty ? "nothing has changed" : "the agent has them"
+        }
+        do throws(HandlerError) {
+            try write(convergence.files)
+            try await check(flags)
+            if convergence.reloadsUnits { try await systemd.reloadUnits() }
+            if convergence.action == .restart {
+                try await systemd.restart(Layout.unit)
+            } else {
+                try await systemd.start(Layout.unit)
+            }
+            // An agent that found packets being balanced comes up with a bad file too, and goes on as it was.
+            try await RunningAgent.apply(deployment.config)
+        } catch {
+            operation.log.error("\(error): what was there before is put back")
+            try await putBack(before, convergence)
+            throw error
+        }
+        return convergence.action == .restart ? "the agent was started anew with them" : "the agent was started"
+    }
+
+    private func putBack(_ files: [Convergence.File], _ convergence: Convergence) async throws(HandlerError) {
+        try write(files)
+        if convergence.reloadsUnits { try await systemd.reloadUnits() }
+        if convergence.action == .restart {
+            try await systemd.restart(Layout.unit)
+        } else if await systemd.isActive(Layout.unit) {
+            // It was not at work before.
+            try await operation.stop()
+        }
+    }
+
+    private func write(_ files: [Convergence.File]) throws(HandlerError) {
+        for file in files {
+            if let bytes = file.bytes {
+                try Files.write(bytes, to: file.path, mode: file.mode)
+            } else {
+                try Files.remove(file.path)
+            }
+        }
+        if files.contains(where: { $0.path.hasPrefix(layout.certificates) }) {
+            // Only root looks into it; where nothing is left in it, it goes.
+            chmod(layout.certificates, 0o700)
+            rmdir(layout.certificates)
+        }
+    }
+
+    /// Whether the agent takes its options, before the one that is at work is stopped for it.
+    private func check(_ flags: [String]) async throws(HandlerError) {
+        let arguments = ["agent", "--no-repl", "--config=\(Layout.configFile)"] + flags + ["--check"]
+        let outcome = await Program.run(layout.agent, arguments)
+        guard !outcome.isGood else { return }
+        throw HandlerError(.settings, Deployment.words(ofAgent: outcome.lastLine))
+    }
+}

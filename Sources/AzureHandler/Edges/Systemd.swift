@@ -1,0 +1,59 @@
+/// The service manager, by `systemctl`: what a handler starts itself would end with the slice of its extension.
+struct Systemd: Sendable {
+    let log: HandlerLog
+
+    /// Seconds at the most for a start or a stop: enable has 300 in all, for a restart and its way back.
+    private static let patience = 100
+
+    /// As sd_booted(3) tells it.
+    static var isThere: Bool { Files.exists("/run/systemd/system") }
+
+    func isActive(_ unit: String) async -> Bool {
+        await Program.run("systemctl", ["is-active", "--quiet", unit]).isGood
+    }
+
+    func reloadUnits() async throws(HandlerError) { try await call(["daemon-reload"], .files) }
+
+    /// At each boot.
+    func enable(_ unit: String) async throws(HandlerError) { try await call(["enable", "--quiet", unit], .files) }
+
+    /// Returns when it says that it is ready.
+    func start(_ unit: String) async throws(HandlerError) { try await bringUp("start", unit) }
+    func restart(_ unit: String) async throws(HandlerError) { try await bringUp("restart", unit) }
+
+    /// And not at the next boot. One that is not there or not at work is no error.
+    func end(_ unit: String, file: String) async throws(HandlerError) {
+        guard Files.exists(file) else { return }
+        try await call(["stop", unit], .notStopped)
+        try await call(["disable", "--quiet", unit], .notStopped)
+        // One that has failed would be shown as such for ever.
+        _ = await Program.run("systemctl", ["reset-failed", unit])
+    }
+
+    private func bringUp(_ verb: String, _ unit: String) async throws(HandlerError) {
+        // What failed too often before may be tried again now.
+        _ = await Program.run("systemctl", ["reset-failed", unit])
+        let outcome = await Program.run("systemctl", [verb, unit], seconds: Self.patience)
+        log.info("systemctl \(verb) \(unit): \(outcome.isGood ? "done" : "\(outcome.text) (\(outcome.status))")")
+        // A unit whose process ends at once may have counted as started.
+        if outcome.isGood, await isActive(unit) { return }
+        throw HandlerError(.notUp, "\(unit) does not come up: \(await reason(unit) ?? outcome.lastLine)")
+    }
+
+    /// The last that it said.
+    private func reason(_ unit: String) async -> String? {
+        let journal = await Program.run(
+            "journalctl", ["--unit", unit, "--lines=20", "--output=cat", "--no-pager", "--quiet"])
+        guard journal.isGood else { return nil }
+        let lines = journal.text.split(separator: "\n").map(String.init)
+        return lines.last { $0.contains("error:") } ?? lines.last
+    }
+
+    private func call(_ arguments: [String], _ code: ExitCode) async throws(HandlerError) {
+        let outcome = await Program.run("systemctl", arguments, seconds: Self.patience)
+        log.info("systemctl \(arguments.joined(separator: " ")): \(outcome.isGood ? "done" : outcome.text)")
+        guard outcome.isGood else {
+            throw HandlerError(code, "systemctl \(arguments.joined(separator: " ")): \(outcome.lastLine)")
+        }
+    }
+}
