@@ -5,6 +5,7 @@ struct Deploying {
     let operation: Operation
     private var layout: Layout { operation.layout }
     private var systemd: Systemd { operation.systemd }
+    private var service: AgentService { AgentService(systemd: systemd) }
 
     init(_ operation: Operation) {
         self.operation = operation
@@ -15,7 +16,7 @@ struct Deploying {
         let flags = Convergence.flags(deployment)
         let convergence = Convergence(
             deployment, unit: try operation.package.unitTemplate().unit(flags: flags), layout: layout,
-            isActive: await systemd.isActive(Layout.unit)
+            isActive: await service.isActive
         ) { Files.read($0) }
         let before = convergence.files.map {
             Convergence.File(path: $0.path, bytes: Files.read($0.path), mode: $0.mode)
@@ -31,9 +32,9 @@ struct Deploying {
             try await check(flags)
             if convergence.reloadsUnits { try await systemd.reloadUnits() }
             if convergence.action == .restart {
-                try await systemd.restart(Layout.unit)
+                try await service.restart()
             } else {
-                try await systemd.start(Layout.unit)
+                try await service.start()
             }
             // An agent that found packets being balanced comes up with a bad file too, and goes on as it was.
             try await RunningAgent.apply(deployment.config)
@@ -49,9 +50,9 @@ struct Deploying {
         try write(files)
         if convergence.reloadsUnits { try await systemd.reloadUnits() }
         if convergence.action == .restart {
-            try await systemd.restart(Layout.unit)
-        } else if await systemd.isActive(Layout.unit) {
-            // It was not at work before.
+            try await service.restart()
+        } else {
+            // It was not at work before, and may be about to be tried again.
             try await operation.stop()
         }
     }

@@ -26,7 +26,7 @@ struct TelemetryEvent: Encodable, Equatable, Sendable {
         at time: Date
     ) {
         self.version = version
-        timestamp = time.formatted(.iso8601.time(includingFractionalSeconds: true))
+        timestamp = time.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
         self.task = task
         level = isError ? "Error" : "Informational"
         self.message = StatusFile.cut(message, to: Self.messageLimit)

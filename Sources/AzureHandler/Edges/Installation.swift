@@ -7,6 +7,8 @@ struct Installation: Sendable {
     let systemd: Systemd
     let log: HandlerLog
 
+    private var service: AgentService { AgentService(systemd: systemd) }
+
     private struct Record: Codable { var version: String }
 
     /// What is installed; nil where nothing is.
@@ -32,7 +34,7 @@ struct Installation: Sendable {
         let step = try Transition.install(
             package.version, over: before, isWhole: isWhole, isForbidden: Files.exists(layout.gate))
         switch step {
-        case .nothing: log.info("\(package.version) is installed")
+        case .nothing: break
         case .handler:
             log.info("\(before.map(\.description) ?? "") has the same product: it is left alone")
             try await renewHandler()
@@ -52,7 +54,7 @@ struct Installation: Sendable {
         let (target, unit) = (Files.target(layout.current), Files.text(layout.unit))
         let folder = layout.product(package.version)
         let wasThere = Files.exists(folder)
-        let isActive = await systemd.isActive(Layout.unit)
+        let isActive = await service.isActive
         do throws(HandlerError) {
             try copyProduct(to: folder)
             try Files.link(layout.current, to: package.version.product)
@@ -60,10 +62,7 @@ struct Installation: Sendable {
             try Files.write(Data(try package.unitTemplate().unit(flags: flags).utf8), to: layout.unit)
             try await systemd.reloadUnits()
             if isActive {
-                try await systemd.restart(Layout.unit)
-                guard await RunningAgent.isReady() else {
-                    throw HandlerError(.notUp, "\(Layout.unit) is up and does not answer at \(Layout.socket)")
-                }
+                try await service.restart()
             }
         } catch {
             log.error("\(error): what was there before is put back")
@@ -77,7 +76,7 @@ struct Installation: Sendable {
         if let target { try Files.link(layout.current, to: target) } else { try Files.remove(layout.current) }
         if let unit { try Files.write(Data(unit.utf8), to: layout.unit) } else { try Files.remove(layout.unit) }
         try await systemd.reloadUnits()
-        if isActive { try await systemd.restart(Layout.unit) }
+        if isActive { try await service.restart() }
     }
 
     /// Into a folder that has its name only when it is whole.
@@ -119,17 +118,21 @@ struct Installation: Sendable {
         try Files.write(bytes, to: layout.handler, mode: 0o755)
         // Where it is at work it is of the version before, and looks at that one's folder.
         guard Files.exists(layout.watchUnit) else { return }
+        try Files.remove(layout.watchUnit)
         try await watch()
     }
 
     /// Has the status and the heartbeat of this package kept fresh.
     func watch() async throws(HandlerError) {
         let unit = Data(UnitTemplate.watchUnit(package: package.folder, layout: layout).utf8)
-        if Files.read(layout.watchUnit) != unit {
+        let isNew = Files.read(layout.watchUnit) != unit
+        if isNew {
             try Files.write(unit, to: layout.watchUnit)
             try await systemd.reloadUnits()
+            try await systemd.enable(Layout.watchUnit)
         }
-        try await systemd.enable(Layout.watchUnit)
+        let isActive = await systemd.isActive(Layout.watchUnit)
+        guard isNew || !isActive else { return }
         try await systemd.restart(Layout.watchUnit)
     }
 

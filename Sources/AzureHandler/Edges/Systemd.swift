@@ -17,7 +17,7 @@ struct Systemd: Sendable {
     /// At each boot.
     func enable(_ unit: String) async throws(HandlerError) { try await call(["enable", "--quiet", unit], .files) }
 
-    /// Returns when it says that it is ready.
+    /// Returns when its process runs.
     func start(_ unit: String) async throws(HandlerError) { try await bringUp("start", unit) }
     func restart(_ unit: String) async throws(HandlerError) { try await bringUp("restart", unit) }
 
@@ -35,12 +35,14 @@ struct Systemd: Sendable {
         _ = await Program.run("systemctl", ["reset-failed", unit])
         let outcome = await Program.run("systemctl", [verb, unit], seconds: Self.patience)
         log.info("systemctl \(verb) \(unit): \(outcome.isGood ? "done" : "\(outcome.text) (\(outcome.status))")")
-        // A unit whose process ends at once may have counted as started.
-        if outcome.isGood, await isActive(unit) { return }
-        throw HandlerError(.notUp, "\(unit) does not come up: \(await reason(unit) ?? outcome.lastLine)")
+        guard outcome.isGood else { throw await notUp(unit, outcome.lastLine) }
     }
 
-    /// The last that it said.
+    /// With the last that it said, where there is a journal.
+    func notUp(_ unit: String, _ words: String) async -> HandlerError {
+        HandlerError(.notUp, "\(unit) does not come up: \(await reason(unit) ?? words)")
+    }
+
     private func reason(_ unit: String) async -> String? {
         let journal = await Program.run(
             "journalctl", ["--unit", unit, "--lines=20", "--output=cat", "--no-pager", "--quiet"])
