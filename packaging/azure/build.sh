@@ -73,7 +73,7 @@ make_unit() {
         "ExecStart=/opt/l4lb/current/bin/l4lb agent --no-repl --config=/etc/l4lb/l4lb.json@FLAGS@"
     edit "# Whoever is in this group may use the socket. As the process's own it can be given without CAP_CHOWN."
     edit "Group=l4lb"
-    ! grep -nE '/usr/|l4lb\.yaml|Group|ExecCondition' "$unit" >&2 ||
+    ! grep -nE '/usr/|l4lb\.yaml|^Group|^ExecCondition' "$unit" >&2 ||
         fail "packaging/systemd/l4lb.service has more that is the Debian package's: mend packaging/azure/build.sh"
 }
 
