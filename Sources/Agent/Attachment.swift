@@ -1,6 +1,7 @@
 import BPF
 import Balancer
 import Glibc
+import Netlink
 
 /// A device with our program on it. Today the device is ours alone, or it is an error that names
 /// who holds it. Its end detaches the program.
@@ -33,7 +34,9 @@ struct Attachment {
                 if error.errno == EBUSY || error.errno == EEXIST { break }
             }
         }
-        throw Self.explain(refusal!, device: device, acceleration: acceleration, holder: holder())
+        let hasLRO = Offload.enabled(on: device.name)?.contains(.largeReceive) == true
+        throw Self.explain(
+            refusal!, device: device, acceleration: acceleration, holder: holder(), hasLRO: hasLRO)
     }
 
     /// One that an earlier agent has made; its program is replaced in one step.
@@ -52,8 +55,8 @@ struct Attachment {
         self.program = program
     }
 
-    private static func explain(
-        _ error: BPFError, device: Device, acceleration: AgentOptions.Acceleration, holder: UInt32?
+    static func explain(
+        _ error: BPFError, device: Device, acceleration: AgentOptions.Acceleration, holder: UInt32?, hasLRO: Bool
     ) -> AgentError {
         if error.errno == EBUSY || error.errno == EEXIST {
             let name = holder.flatMap { try? BPFProgram(id: $0) }?.name
@@ -69,6 +72,11 @@ struct Attachment {
             )
         }
         if acceleration == .native, error.errno == EOPNOTSUPP || error.errno == EINVAL || error.errno == ERANGE {
+            guard !hasLRO else {
+                return AgentError(
+                    "cannot attach to \(device.name): the driver refuses native XDP while LRO is on: ethtool -K \(device.name) lro off"
+                )
+            }
             return AgentError(
                 "cannot attach to \(device.name): the driver refuses native XDP (\(String(cString: strerror(error.errno)))): use --bpf-lb-acceleration=best-effort or generic"
             )

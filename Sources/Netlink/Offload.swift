@@ -10,6 +10,8 @@ public enum Offload: String, Hashable, Sendable, CaseIterable {
     case segmentation = "gso"
     /// Received packets are put together to larger ones.
     case receive = "gro"
+    /// The device itself does so; drivers refuse native XDP meanwhile.
+    case largeReceive = "lro"
 
     private var command: UInt32 {
         switch self {
@@ -17,8 +19,12 @@ public enum Offload: String, Hashable, Sendable, CaseIterable {
         case .tcpSegmentation: UInt32(ETHTOOL_GTSO)
         case .segmentation: UInt32(ETHTOOL_GGSO)
         case .receive: UInt32(ETHTOOL_GGRO)
+        case .largeReceive: UInt32(ETHTOOL_GFLAGS)
         }
     }
+
+    /// The bits of the answer that mean it.
+    private var mask: UInt32 { self == .largeReceive ? UInt32(ETH_FLAG_LRO.rawValue) : .max }
 
     /// Those that are on, of a device in the thread's network namespace; nil where its driver does not say.
     public static func enabled(on device: String) -> Set<Offload>? {
@@ -43,6 +49,6 @@ public enum Offload: String, Hashable, Sendable, CaseIterable {
                 to: CChar.self)
             return unsafe ioctl(descriptor, UInt(SIOCETHTOOL), &request)
         }
-        return result == 0 ? value.data != 0 : nil
+        return result == 0 ? value.data & mask != 0 : nil
     }
 }

@@ -162,6 +162,13 @@ struct Fault<Facts>: Sendable {
             Fault(
                 {
                     $0.holder = .nobody
+                    $0.offloads = [.receive, .largeReceive]
+                },
+                "error LRO is on at eth0, with which its driver refuses native XDP: ethtool -K eth0 lro off"
+            ),
+            Fault(
+                {
+                    $0.holder = .nobody
                     $0.link?.kind = "bridge"
                 },
                 "warning eth0 is a bridge, which has no native XDP: give the device below it, or --bpf-lb-acceleration=generic"

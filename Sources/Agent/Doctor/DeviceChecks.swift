@@ -102,6 +102,11 @@ struct DeviceFacts: Sendable {
                 mend: "--bpf-lb-acceleration=native where its driver has it")
         case .nobody, .packetPath, .other: break
         }
+        if offloads?.contains(.largeReceive) == true {
+            return Diagnosis(
+                .error, .xdpMode, "LRO is on at \(name), with which its driver refuses native XDP",
+                mend: "ethtool -K \(name) lro off")
+        }
         switch link.kind {
         case "veth": return Diagnosis(.ok, .xdpMode, "\(name) is a veth, which has native XDP")
         case let kind? where Self.genericKinds.contains(kind):
