@@ -56,6 +56,32 @@ import Testing
         #expect(error.description == "f.yaml:5:3: agent.flow_table_size: 1000 is not a number from 1024 to 16777216")
     }
 
+    @Test("--check tells what an agent would refuse, and starts nothing")
+    func check() throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("l4lb-check-\(getpid()).yaml").path
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        func start(_ text: String, _ flags: String...) throws -> StartConfig {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+            let words = ["agent", "--no-repl", "--check", "--config=\(file)"] + flags
+            return try StartConfig(try #require(try L4LB.parseAsRoot(words) as? AgentCommand), words: words)
+        }
+        try start(Self.text).check(Output())
+        // It may be that an agent answers there.
+        try start(Self.text, "--socket=/dev/null").check(Output())
+        for (text, flags) in [
+            (Self.text.replacing("1024", with: "1000"), []), (Self.text.replacing("[]", with: "[{}]"), []),
+            (Self.text.replacing("  devices: [eth0, eth1]\n", with: ""), []), (Self.text, ["--listen=:1"]),
+            (Self.text, ["--listen=127.0.0.1:1", "--tls-cert=\(file)"]),
+        ] as [(String, [String])] {
+            #expect(throws: (any Error).self) {
+                try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+                let words = ["agent", "--no-repl", "--check", "--config=\(file)"] + flags
+                let command = try #require(try L4LB.parseAsRoot(words) as? AgentCommand)
+                try StartConfig(command, words: words).check(Output())
+            }
+        }
+    }
+
     @Test("options that differ from what the agent runs with are warnings")
     func warnings() throws {
         let running = try #require(try L4LB.parseAsRoot(["--device=eth0", "--flow-table-size=1024"]) as? AgentCommand)
