@@ -98,9 +98,12 @@ struct StatusTests {
         ]
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let condition = Condition(
-            try decoder.decode(StatusReport.self, from: JSONSerialization.data(withJSONObject: status)),
-            try decoder.decode([ServiceReport].self, from: JSONSerialization.data(withJSONObject: services)))
+        func told(_ services: [[String: Any]]) throws -> Condition {
+            Condition(
+                try decoder.decode(StatusReport.self, from: JSONSerialization.data(withJSONObject: status)),
+                try decoder.decode([ServiceReport].self, from: JSONSerialization.data(withJSONObject: services)))
+        }
+        let condition = try told(services)
         #expect(condition.summary == "snat on eth0 (native XDP): 4 services, 3 with backends that are down")
         #expect(
             condition.substatus.map(\.name) == [
@@ -112,6 +115,10 @@ struct StatusTests {
             condition.substatus[2].formattedMessage.message
                 == "1 of 2 backends take new connections; 20.1.1.2:80 is down: refused")
         #expect(condition.substatus[3].formattedMessage.message.hasSuffix("1 more are down"))
+        // What Azure's network does to it.
+        var direct = service(1, usable: 1, ["up"])
+        direct["mode"] = "dsr"
+        #expect(try told([direct]).substatus.map(\.name) == ["data plane", "dsr", "service 1 40.1.1.1:80/tcp"])
     }
 
     @Test("A heartbeat and an event have the members that the agent asks for")

@@ -18,6 +18,7 @@ struct Condition: Sendable {
         substatus =
             [plane]
             + [StatusFile.Kind.error, .warning, .success].flatMap { kind in entries.filter { $0.status == kind } }
+        if services.contains(where: { $0.mode == "dsr" }) { substatus.insert(Self.dsr, at: 1) }
         let wrong = entries.count { $0.status != .success }
         summary =
             "\(status.mode) on \(devices): \(services.count) services"
@@ -33,6 +34,13 @@ struct Condition: Sendable {
         ]
         summary = reason
     }
+
+    /// Whoever has other ways to the backends may use it none the less.
+    private static let dsr = Entry(
+        name: "dsr", status: .warning,
+        formattedMessage: .init(
+            message:
+                "virtual networks of Azure drop IP-in-IP packets, in which dsr sends to the backends: use snat there"))
 
     private static func entry(_ service: ServiceReport) -> Entry {
         let down = service.backends.filter { $0.health == "down" }

@@ -16,7 +16,8 @@ enum Requirements {
         guard Systemd.isThere else {
             throw HandlerError(.missing, "this VM is not run by systemd, which the service of l4lb needs")
         }
-        if let other = layout.otherUnits.first(where: Files.exists) {
+        let own = Files.text(layout.unit).map { $0.contains(layout.agent) ? nil : layout.unit } ?? nil
+        if let other = own ?? layout.otherUnits.first(where: Files.exists) {
             throw HandlerError(
                 .otherPackage,
                 "l4lb was installed by other means (\(other)): remove that first, such as by apt purge l4lb")
