@@ -7,7 +7,7 @@ struct AzureHandler: AsyncParsableCommand {
         commandName: "l4lb-azure-handler",
         abstract: "What the agent of Azure calls to install and run l4lb as a VM extension.",
         discussion: "How a command ends:\n\(ExitCode.table)",
-        version: "l4lb-azure-handler",
+        version: "l4lb-azure-handler \(Files.text("\(ExtensionPackage.own)/VERSION") ?? "without a package")",
         subcommands: [
             InstallCommand.self, EnableCommand.self, DisableCommand.self, UpdateCommand.self, UninstallCommand.self,
             ResetCommand.self, WatchCommand.self, CheckCommand.self,
