@@ -50,7 +50,7 @@ check() {
 
 style() {
     (as_caller "$SWIFT" format lint --strict -r Sources Tests Package.swift)
-    if command -v shellcheck >/dev/null; then shellcheck -x demo/*.sh Tests/*.sh packaging/*.sh packaging/debian/* .ci/run; fi
+    if command -v shellcheck >/dev/null; then shellcheck -x demo/*.sh Tests/*.sh packaging/*.sh packaging/debian/* packaging/azure/{*.sh,start} .ci/run; fi
 }
 
 # One door per C library.
@@ -153,6 +153,16 @@ package() {
     Tests/package.sh "$scratch"/l4lb_*.deb
 }
 
+# Of the same build, linked anew. The caller builds, in a folder of the caller's.
+azure_package() {
+    local folder=$scratch/linked
+    chmod 0711 "$scratch"
+    install -d -o "${SUDO_USER:-root}" "$folder"
+    (as_caller packaging/azure/link.sh --swift="$SWIFT" --output="$folder")
+    Tests/azure-package.sh "$folder"
+    Tests/azure-settings.py
+}
+
 # What tests and demo could leave, a line for each thing.
 leftovers() {
     local name owner process
@@ -206,7 +216,7 @@ main() {
     trap 'exit 130' INT TERM HUP
     scratch=$(mktemp -d)
     mkdir "$scratch/tmp"
-    needed_packages+=(bpftool dpkg-dev openssl)
+    needed_packages+=(bpftool dpkg-dev openssl python3-jsonschema python3-yaml zip)
     install_packages
     find_promtool
     find_swift
@@ -231,6 +241,7 @@ main() {
     check "the bench, shortly" bench
     check "the demo" "$repository/demo/run.sh" --swift="$SWIFT"
     check "the Debian package" package
+    check "the VM extension's package" azure_package
     check "nothing is left behind" nothing_is_left
 
     printf '\n%d passed, %d failed\n' "$passed" "$failed"

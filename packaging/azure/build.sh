@@ -82,12 +82,13 @@ fill() {
     mkdir -p "$root"
     manifest >"$root/HandlerManifest.json"
     echo "$version" >"$root/VERSION"
+    make_unit
     put 0755 "$here/start" bin/start
     for file in l4lb l4lb-azure-handler; do put 0755 "$binaries/$file" "bin/$file"; done
     put 0644 "$binaries/libmnl.so.0" lib/libmnl.so.0
-    # In its place already, so that the package's libmnl is the one that it finds.
-    "$root/bin/l4lb" objects --output "$root/lib/l4lb/objects"
-    make_unit
+    # In its place already, so that the package's libmnl is the one that it finds. Where clang finds bpf/ from the
+    # folder that it is run in, the objects have the sources' lines, and where not they have not.
+    (cd / && "$root/bin/l4lb" objects --output "$root/lib/l4lb/objects")
     put 0644 "$here/settings.schema.json" settings.schema.json
     put 0644 "$repository/LICENSE" LICENSE
     put 0644 "$binaries/THIRD-PARTY-LICENSES" THIRD-PARTY-LICENSES

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds the programs of the VM extension, linked so that they start on Debian 12,
 # Ubuntu 22.04 and what is newer with no package installed: of shared libraries
-# they need only glibc's, and libmnl's in ../lib beside their folder. All but the
-# link is what an ordinary release build does, and both share it. Beside them come
-# that libmnl, and the licences of what is in them.
+# they need only glibc's, libgcc_s, which glibc itself depends on, and libmnl in
+# ../lib beside their folder. All but the link is what an ordinary release build
+# does, and both share it. Beside them come that libmnl, and the licences of what
+# is in them.
 set -euo pipefail
 
 usage() {
@@ -15,8 +16,9 @@ usage() {
 products=(l4lb l4lb-azure-handler)
 # A shared library, and the static ones that take its place. libstdc++'s random_device, which is linked in with its
 # strings though nobody calls it, wants arc4random, which glibc has from 2.36 on: libbsd has one too.
-static_libraries=("bpf bpf elf z" "z z" "edit edit bsd md tinfo" "stdc++ stdc++ bsd md" "gcc_s gcc_eh")
-newest_glibc=2.35
+static_libraries=("bpf bpf elf z" "z z" "edit edit bsd md tinfo" "stdc++ stdc++ bsd md")
+# The newest versions of glibc's and libgcc_s's symbols that Ubuntu 22.04 has.
+newest_versions=(GLIBC_2.35 GCC_12.0.0)
 
 fail() {
     echo "error: $1" >&2
@@ -80,14 +82,19 @@ licences() {
 
 # check FILE: that it needs nothing which a minimal system lacks.
 check() {
-    local file=$1 needed newest
+    local file=$1 needed limit newest
     needed=$(readelf -d "$file" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
-        grep -vE '^(lib(c|m|dl|pthread|rt)\.so\.[0-9]+|libmnl\.so\.0|ld-linux-.*\.so\.[0-9])$') || true
+        grep -vE '^(lib(c|m|dl|pthread|rt)\.so\.[0-9]|libgcc_s\.so\.1|libmnl\.so\.0|ld-linux-.*\.so\.[0-9])$') || true
     [[ -z $needed ]] || fail "${file##*/} needs ${needed//$'\n'/, }: link it statically (packaging/azure/link.sh)"
-    newest=$(readelf -V -W "$file" | sed -n 's/.*Name: GLIBC_\([0-9.]*\) .*/\1/p' | sort -uV | tail -n 1)
-    [[ $(printf '%s\n' "$newest" "$newest_glibc" | sort -V | tail -n 1) == "$newest_glibc" ]] ||
-        fail "${file##*/} needs glibc $newest, $newest_glibc is the newest that it may: $(objdump -T "$file" | grep "GLIBC_$newest")"
-    echo "${file##*/}: $(stat -c %s "$file") bytes, glibc $newest" >&2
+    echo -n "${file##*/}: $(stat -c %s "$file") bytes" >&2
+    for limit in "${newest_versions[@]}"; do
+        newest=$(readelf -V -W "$file" | { grep -oE "Name: ${limit%_*}_[0-9.]+" || true; } | sort -uV | tail -n 1)
+        newest=${newest#Name: }
+        [[ $(printf '%s\n' "$newest" "$limit" | sort -V | tail -n 1) == "$limit" ]] ||
+            fail "${file##*/} needs $newest, and $limit is the newest that it may: $(objdump -T "$file" | grep -F "$newest")"
+        echo -n ", ${newest:-no ${limit%_*}}" >&2
+    done
+    echo >&2
 }
 
 main() {
