@@ -93,4 +93,15 @@ extension KeyedDecodingContainer {
         }
         return number
     }
+    /// A list of texts where one is given. The agent's flags have it with commas between, so that no text may have one.
+    func list(_ key: Key) throws -> [String]? {
+        let texts = try decodeIfPresent([String].self, forKey: key)
+        if let text = texts?.first(where: { $0.contains(",") }) {
+            throw DecodingError.dataCorrupted(
+                .init(
+                    codingPath: codingPath + [key], debugDescription: "has \(quoted(text)): give each by itself",
+                    underlyingError: FieldFault()))
+        }
+        return texts
+    }
 }

@@ -51,9 +51,27 @@ import Testing
 
     @Test("a value that the agent refuses is named as the file names it")
     func values() throws {
-        let text = Self.text.replacing("1024", with: "1000")
-        let error = try #require(throws: FileFault.self) { _ = try merged(text: text) }
-        #expect(error.description == "f.yaml:5:3: agent.flow_table_size: 1000 is not a number from 1024 to 16777216")
+        for (line, expected) in [
+            ("flow_table_size: 1000", "agent.flow_table_size: 1000 is not a number from 1024 to 16777216"),
+            ("snat_addresses: [eth0]", "agent.snat_addresses: eth0 is not an IP address"),
+        ] {
+            let text = Self.text.replacing("flow_table_size: 1024", with: line)
+            let error = try #require(throws: FileFault.self) { _ = try merged(text: text) }
+            #expect(error.description == "f.yaml:5:3: \(expected)")
+        }
+    }
+
+    @Test("a list without an entry, or with several in one, is named as the file names it")
+    func lists() throws {
+        for (list, expected) in [
+            ("[]", "is empty: give a value, or leave it out"),
+            (#"["eth0,eth1"]"#, "has eth0,eth1: give each by itself"),
+        ] {
+            let text = Self.text.replacing("[eth0, eth1]", with: list)
+            let error = try #require(throws: FileFault.self) { _ = try merged(text: text) }
+            #expect(error.description.contains(":4:") && error.description.contains(": agent.devices"))
+            #expect(error.description.hasSuffix(expected))
+        }
     }
 
     @Test("--check tells what an agent would refuse, and starts nothing")

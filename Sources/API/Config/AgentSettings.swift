@@ -65,7 +65,7 @@ public struct AgentSettings: Codable, Hashable, Sendable {
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.fields(CodingKeys.self)
-        devices = try fields.decodeIfPresent([String].self, forKey: .devices)
+        devices = try fields.list(.devices)
         bpfLbAcceleration = try fields.decodeIfPresent(String.self, forKey: .bpfLbAcceleration)
         bpfRoot = try fields.decodeIfPresent(String.self, forKey: .bpfRoot)
         bpfLbMapMax = try fields.number(.bpfLbMapMax)
@@ -77,7 +77,7 @@ public struct AgentSettings: Codable, Hashable, Sendable {
         bpfCtTimeoutRegularTcpFin = try fields.decodeIfPresent(String.self, forKey: .bpfCtTimeoutRegularTcpFin)
         bpfCtTimeoutRegularAny = try fields.decodeIfPresent(String.self, forKey: .bpfCtTimeoutRegularAny)
         snatPortRange = try fields.decodeIfPresent(String.self, forKey: .snatPortRange)
-        snatAddresses = try fields.decodeIfPresent([String].self, forKey: .snatAddresses)
+        snatAddresses = try fields.list(.snatAddresses)
         bpfLbRssIpv4SrcCidr = try fields.decodeIfPresent(String.self, forKey: .bpfLbRssIpv4SrcCidr)
         bpfLbRssIpv6SrcCidr = try fields.decodeIfPresent(String.self, forKey: .bpfLbRssIpv6SrcCidr)
     }

@@ -53,6 +53,11 @@ struct StartConfig {
             file.config.agent?.texts.map { (flag: $0.key.flag, field: "agent.\($0.key.rawValue)", text: $0.text) } ?? []
         if let mode = file.config.mode { flags.append(("--bpf-lb-mode", "mode", mode)) }
         for (flag, field, text) in flags {
+            // The parser would take it for a flag without a value.
+            guard !text.isEmpty else {
+                throw file.fault(
+                    APIError(.invalid, "\(field): is empty", mend: "give a value, or leave it out", field: field))
+            }
             guard let given = value(of: flag, in: own), given != text else { continue }
             throw file.fault(
                 APIError(
@@ -62,11 +67,12 @@ struct StartConfig {
         let command = try AgentCommand.parse(flags.map { "\($0.flag)=\($0.text)" } + own)
         do {
             _ = try command.options()
-        } catch let error as UsageError {
+        } catch {
             // What the file says is named as the file names it.
-            guard let flag = flags.first(where: { error.description.hasPrefix("\($0.flag):") }) else { throw error }
-            let text = flag.field + error.description.dropFirst(flag.flag.count)
-            throw file.fault(APIError(.invalid, text, field: flag.field))
+            let text = "\(error)"
+            guard let flag = flags.first(where: { text.hasPrefix("\($0.flag):") }) else { throw error }
+            throw file.fault(
+                APIError(.invalid, flag.field + text.dropFirst(flag.flag.count), field: flag.field))
         }
         return command
     }
