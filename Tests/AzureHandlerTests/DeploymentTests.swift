@@ -27,6 +27,13 @@ struct DeploymentTests {
         #expect(config.version == 1 && config.agent?.devices == ["eth0"])
     }
 
+    @Test(
+        "Settings of the extension's own alone are none of the agent's",
+        arguments: ["{}", #"{"api":{"listen":":9870"}}"#])
+    func own(text: String) throws {
+        #expect(try deployment(text, tls: Self.tls).config == deployment(nil).config)
+    }
+
     @Test("The agent's file holds the settings as they are, without what is the extension's own")
     func file() throws {
         let deployment = try deployment(

@@ -29,7 +29,7 @@ struct Deploying {
         }
         do throws(HandlerError) {
             try write(convergence.files)
-            try await check(flags)
+            try await Self.check(by: layout.agent, flags: flags)
             if convergence.reloadsUnits { try await systemd.reloadUnits() }
             if convergence.action == .restart {
                 try await service.restart()
@@ -72,10 +72,11 @@ struct Deploying {
         }
     }
 
-    /// Whether the agent takes its options, before the one that is at work is stopped for it.
-    private func check(_ flags: [String]) async throws(HandlerError) {
-        let arguments = ["agent", "--no-repl", "--config=\(Layout.configFile)"] + flags + ["--check"]
-        let outcome = await Program.run(layout.agent, arguments)
+    /// Whether an agent takes its options, before one that is at work is stopped for them.
+    static func check(
+        by agent: String, config: String = Layout.configFile, flags: [String] = []
+    ) async throws(HandlerError) {
+        let outcome = await Program.run(agent, ["agent", "--no-repl", "--config=\(config)"] + flags + ["--check"])
         guard !outcome.isGood else { return }
         throw HandlerError(.settings, Deployment.words(ofAgent: outcome.lastLine))
     }

@@ -40,19 +40,3 @@ struct WatchCommand: AsyncParsableCommand {
         try? Files.write(status.data, to: reporter.statusPath(sequence))
     }
 }
-
-/// For those who write settings.
-struct CheckCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Tell whether public settings are right, as far as that shows without the VM.")
-    @Argument(help: "A file of the public settings: a JSON object.", completion: .file())
-    var file: String
-
-    func run() throws {
-        guard let data = Files.read(file) else {
-            throw HandlerError(.settings, "\(file) cannot be read, or is longer than \(SettingsFile.limit) bytes")
-        }
-        let deployment = try Deployment(data, ProtectedSettings(), device: "eth0", isTrial: true)
-        FileHandle.standardOutput.write(Data("\(file): \(deployment.services) services: nothing is wrong\n".utf8))
-    }
-}

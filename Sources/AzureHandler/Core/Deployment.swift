@@ -13,13 +13,14 @@ struct Deployment: Sendable {
     var flags: [String] = []
     var tls: ProtectedSettings.TLS?
 
-    /// `settings`: the user's public settings as JSON. Nil: nothing of them; what commands set is then all there is.
+    /// `settings`: the user's public settings as JSON. Nil, or without anything but `api`: what commands set is all there
+    /// is.
     /// `device`: the one of the default route, for settings that name none.
     /// `isTrial`: only to tell what is wrong with them; the secrets that they may need are not there.
     init(
         _ settings: Data?, _ secrets: ProtectedSettings, device: String?, isTrial: Bool = false
     ) throws(HandlerError) {
-        var object: [String: Any] = ["version": 1, "services": [Any]()]
+        var object: [String: Any] = [:]
         if let settings {
             guard let own = try? JSONSerialization.jsonObject(with: settings) as? [String: Any] else {
                 throw HandlerError(.settings, "publicSettings is not an object")
@@ -27,6 +28,8 @@ struct Deployment: Sendable {
             object = own
         }
         let listen = try Self.listen(object.removeValue(forKey: "api"))
+        // The form of a file as a whole, or nothing of it.
+        if object.isEmpty { object = ["version": 1, "services": [Any]()] }
         if (object["agent"] ?? NSNull()) is NSNull { object["agent"] = [String: Any]() }
         if var agent = object["agent"] as? [String: Any], (agent["devices"] ?? NSNull()) is NSNull {
             guard let device else {
