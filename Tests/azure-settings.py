@@ -3,6 +3,7 @@
 and what docs/openapi.yaml says of the same fields is said there. Needs Debian's python3-jsonschema and python3-yaml."""
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -60,19 +61,21 @@ def undescribed(place, node):
 
 
 def verdict(validator, settings):
-    """What is wrong of an example, or None."""
+    """Where an example is wrong by the schema, and what; or None."""
     error = jsonschema.exceptions.best_match(validator.iter_errors(settings))
-    return error and f"{error.json_path}: {error.message}"
+    # Which of a list's entries it is, the agent does not tell of its own flags.
+    return error and (re.sub(r"\[\d+\]$", "", error.json_path.removeprefix("$")), error.message)
 
 
-def handler_faults(handler, file, good):
-    """Where the handler, `handler check FILE`, judges otherwise."""
+def handler_fault(handler, file, wrong):
+    """How the handler, `handler check FILE`, judges otherwise, if it does: what is wrong is to be at the same place."""
     run = subprocess.run([handler, "check", file], capture_output=True, text=True, timeout=30)
     said = (run.stdout + run.stderr).strip()
-    if run.returncode != (0 if good else SETTINGS_WRONG):
-        yield f"{file.name}: the handler ends with {run.returncode}: {said}"
-    elif not good and not said:
-        yield f"{file.name}: the handler does not say what is wrong"
+    if run.returncode != (SETTINGS_WRONG if wrong else 0):
+        return f"the handler ends with {run.returncode}: {said}"
+    if wrong and f"publicSettings{wrong[0]}" not in said:
+        return f"the handler does not name publicSettings{wrong[0]}: {said}"
+    return None
 
 
 def main():
@@ -97,12 +100,10 @@ def main():
         counts[kind] = len(files)
         for file in files:
             wrong = verdict(validator, load(file))
-            if kind == "good" and wrong:
-                faults.append(f"good/{file.name}: {wrong}")
-            elif kind == "bad" and not wrong:
-                faults.append(f"bad/{file.name}: the schema finds nothing wrong")
-            if handler:
-                faults += handler_faults(handler, file, kind == "good")
+            if bool(wrong) != (kind == "bad"):
+                faults.append(f"{kind}/{file.name}: the schema finds {wrong or 'nothing wrong'}")
+            elif handler and (fault := handler_fault(handler, file, wrong)):
+                faults.append(f"{kind}/{file.name}: {fault}")
     if not all(counts.values()):
         faults.append("Tests/AzureSettings has no examples")
     for fault in faults:

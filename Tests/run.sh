@@ -160,7 +160,7 @@ azure_package() {
     install -d -o "${SUDO_USER:-root}" "$folder"
     (as_caller packaging/azure/link.sh --swift="$SWIFT" --output="$folder")
     Tests/azure-package.sh "$folder"
-    Tests/azure-settings.py
+    Tests/azure-settings.py "$folder/l4lb-azure-handler"
 }
 
 # What tests and demo could leave, a line for each thing.
