@@ -77,8 +77,10 @@ struct SettingsTests {
         var dumped = ""
         dump(right, to: &dumped)
         #expect(!dumped.contains(secret))
+        let others = try ProtectedSettings(Data(#"{"\#(secret)":"\#(secret)"}"#.utf8))
+        #expect(others.tls == nil && others.hasOthers && !right.hasOthers)
         let wrong = [
-            secret, #""\#(secret)""#, #"{"\#(secret)":1}"#, #"{"api":"\#(secret)"}"#, #"{"api":{"\#(secret)":1}}"#,
+            secret, #""\#(secret)""#, #"{"api":"\#(secret)"}"#, #"{"api":{"\#(secret)":1}}"#,
             #"{"api":{"key":"\#(secret)"}}"#,
             #"{"api":{"certificate":"\#(certificate)","key":"\#(secret)","client_ca":"\#(certificate)"}}"#,
             #"{"api":{"certificate":"\#(pem)","key":"\#(pem)","client_ca":"\#(certificate)"}}"#,

@@ -71,6 +71,9 @@ make_unit() {
     edit "ExecCondition=/bin/grep -Eqs '^[^#]*devices:' /etc/l4lb/l4lb.yaml"
     edit "ExecStart=/usr/bin/l4lb agent --no-repl --config=/etc/l4lb/l4lb.yaml" \
         "ExecStart=/opt/l4lb/current/bin/l4lb agent --no-repl --config=/etc/l4lb/l4lb.json@FLAGS@"
+    # The handler asks the agent itself whether packets are balanced, and so learns at once of one that has ended.
+    edit "# READY when packets are balanced. systemd from 253 on knows Type=notify-reload too, which the agent also answers."
+    edit "Type=notify" "Type=exec\\nNotifyAccess=main"
     edit "# Whoever is in this group may use the socket. As the process's own it can be given without CAP_CHOWN."
     edit "Group=l4lb"
     ! grep -nE '/usr/|l4lb\.yaml|^Group|^ExecCondition' "$unit" >&2 ||

@@ -17,26 +17,33 @@ struct EnableCommand: HandlerCommand {
         let reporter = operation.reporter
         try reporter.status(sequence, Self.operation, .transitioning, "the settings are being put into effect")
         do throws(HandlerError) {
-            let words = try await enable(operation, sequence)
+            let done = try await enable(operation, sequence)
             try reporter.remember(sequence)
             let condition = await RunningAgent.condition()
-            try reporter.status(sequence, Self.operation, .success, condition.summary, condition.substatus)
+            try reporter.status(
+                sequence, Self.operation, .success, condition.summary + done.note, condition.substatus)
             try reporter.beat(.ready, condition.summary)
-            return words
+            return done.words + done.note
         } catch {
             return try await fail(operation, sequence, error)
         }
     }
 
-    private func enable(_ operation: Operation, _ sequence: Int) async throws(HandlerError) -> String {
+    /// What was done, and what the user should know.
+    private func enable(
+        _ operation: Operation, _ sequence: Int
+    ) async throws(HandlerError) -> (words: String, note: String) {
         let settings = try operation.package.settings(sequence)
-        let deployment = try Deployment(
-            settings.publicSettings, try await operation.package.secrets(settings), device: Self.defaultDevice)
+        let secrets = try await operation.package.secrets(settings)
+        let deployment = try Deployment(settings.publicSettings, secrets, device: Self.defaultDevice)
         try await operation.installation.bring()
         let words = try await Deploying(operation).deploy(deployment)
         try await operation.systemd.enable(Layout.unit)
         try await operation.installation.watch()
-        return "settings \(sequence) with \(deployment.services) services: \(words)"
+        return (
+            "settings \(sequence) with \(deployment.services) services: \(words)",
+            secrets.hasOthers ? "; protectedSettings has members beside api, which are not used" : ""
+        )
     }
 
     /// The status says what is wrong. Where the last good configuration is still at work, the handler is ready, and the

@@ -13,6 +13,8 @@ struct ProtectedSettings: Sendable, CustomStringConvertible, CustomReflectable {
     }
 
     var tls: TLS?
+    /// There are members that nobody asks for. Their names are not told, as a secret may have been put in the wrong place.
+    var hasOthers = false
 
     var description: String { "ProtectedSettings" }
     var customMirror: Mirror { Mirror(self, children: []) }
@@ -24,23 +26,19 @@ struct ProtectedSettings: Sendable, CustomStringConvertible, CustomReflectable {
         guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
             throw HandlerError(.settings, "protectedSettings is not an object")
         }
-        try Self.know(object, ["api"], in: "protectedSettings")
+        hasOthers = object.keys.contains { $0 != "api" }
         guard let value = object["api"], !(value is NSNull) else { return }
         guard let api = value as? [String: Any] else {
             throw HandlerError(.settings, "protectedSettings.api is not an object")
         }
-        try Self.know(api, ["certificate", "key", "client_ca"], in: "protectedSettings.api")
+        guard Set(api.keys).isSubset(of: ["certificate", "key", "client_ca"]) else {
+            throw HandlerError(
+                .settings,
+                "protectedSettings.api has a field that is not known: it may have certificate, key, client_ca")
+        }
         tls = TLS(
             certificate: try Self.pem(api, "certificate", "CERTIFICATE"),
             key: try Self.pem(api, "key", "PRIVATE KEY"), clientCA: try Self.pem(api, "client_ca", "CERTIFICATE"))
-    }
-
-    private static func know(_ object: [String: Any], _ names: [String], in path: String) throws(HandlerError) {
-        // Even a wrong name may be a secret that was put in the wrong place.
-        guard Set(object.keys).isSubset(of: names) else {
-            throw HandlerError(
-                .settings, "\(path) has a field that is not known: it may have \(names.joined(separator: ", "))")
-        }
     }
 
     private static func pem(_ api: [String: Any], _ name: String, _ kind: String) throws(HandlerError) -> String {
