@@ -3,7 +3,7 @@ struct AgentService: Sendable {
     let systemd: Systemd
 
     /// Seconds at the most: compilation and the wait for link addresses are in it.
-    private static let patience = 60
+    private static let patience = 40
 
     var isActive: Bool { get async { await systemd.isActive(Layout.unit) } }
 

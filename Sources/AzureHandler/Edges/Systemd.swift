@@ -2,8 +2,8 @@
 struct Systemd: Sendable {
     let log: HandlerLog
 
-    /// Seconds at the most for a start or a stop: enable has 300 in all, for a restart and its way back.
-    private static let patience = 100
+    /// Seconds at the most for a start or a stop: enable has 300 in all, for a restart and the way back.
+    private static let patience = 70
 
     /// As sd_booted(3) tells it.
     static var isThere: Bool { Files.exists("/run/systemd/system") }
