@@ -111,6 +111,8 @@ http {
     fastcgi_temp_path $folder/fastcgi;
     uwsgi_temp_path $folder/uwsgi;
     scgi_temp_path $folder/scgi;
+    # A connection may ask for longer than any test.
+    keepalive_requests 1000000;
     server {
         listen 80;
         root $folder/html;
