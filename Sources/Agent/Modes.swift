@@ -20,10 +20,15 @@ extension LoadBalancer {
         _ edit: (inout DesiredState) throws(BalancerError) -> Result,
         check: (Result) throws -> Void = { _ in }
     ) async throws -> Result {
+        var asksNeighbours = true
         while true {
             var wanted = state
             let result = try edit(&wanted)
             try check(result)
+            if asksNeighbours {
+                asksNeighbours = false
+                if try await learnNeighbours(of: wanted) { continue }
+            }
             guard dataplane.paths.isSuperset(of: wanted.paths) else {
                 try await carry(wanted.paths)
                 continue

@@ -23,6 +23,30 @@ extension LoadBalancer {
         return Update(outcome: outcome, warnings: warnings(outcome.service))
     }
 
+    /// Asks for the next hops of backends that are new before any packet is for them, as it would be dropped. A service
+    /// does not wait longer than half a second for a backend that may be dead. True: time has passed.
+    func learnNeighbours(of wanted: DesiredState) async throws -> Bool {
+        let backends = Set(wanted.services.values.flatMap { $0.backends.map(\.endpoint.address) })
+        let new = backends.filter { reachability[$0] == nil }
+        guard !new.isEmpty else { return false }
+        let deadline = ContinuousClock.now + .milliseconds(500)
+        var hasWaited = false
+        while isRunning {
+            try network.readNeighbours()
+            var missing = false
+            for address in new {
+                guard case .success(let hop) = try network.nextHop(to: address, devices: devices) else { continue }
+                guard hop.linkAddress == nil else { continue }
+                missing = true
+                try network.keepFresh(hop)
+            }
+            guard missing, ContinuousClock.now < deadline else { break }
+            hasWaited = true
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        return hasWaited
+    }
+
     /// Waits for those that are still missing, for up to 2 seconds.
     func awaitLinkAddresses(_ services: [Service]) async {
         let deadline = ContinuousClock.now + .seconds(2)

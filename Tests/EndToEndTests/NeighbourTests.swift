@@ -32,6 +32,22 @@ extension EndToEnd {
             try await shell("ip -n \(network.switchboard) link set b3 up")
         }
 
+        @Test("A new backend gets no packet before its link address is known") func new() async throws {
+            let network = try Network.current
+            try await withAgent(service: false) { prompt in
+                let update = "service update --frontend=\(network.frontend):80 --id=1 --backends="
+                try await prompt.done("\(update)\(network.backends[0].address):80")
+                let requests = RequestStream(network)
+                for backend in network.backends.dropFirst() {
+                    try await network.balancer.shell("ip neighbour flush to \(backend.address) dev eth0")
+                    try await prompt.done("\(update)\(backend.address):80")
+                    try await Task.sleep(for: .milliseconds(200))
+                }
+                #expect(requests.stop() == [])
+                #expect(try await prompt.read(Status.self, "status").drops["no_neighbour"] == 0)
+            }
+        }
+
         @Test("A backend whose link address changes is followed", arguments: ["snat", "dsr"])
         func moves(mode: String) async throws {
             let network = try Network.current
