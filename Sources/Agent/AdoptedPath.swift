@@ -106,8 +106,11 @@ public enum PacketPath {
         let pins = try Pins(bpfRoot: bpfRoot)
         let devices = pins.devices
         var network = try HostNetwork()
-        ProbeTunnel.sweep(devices.compactMap { network.index(of: $0) })
+        let interfaces = devices.compactMap { network.index(of: $0) }
+        ProbeTunnel.sweep(interfaces)
         pins.removeAll()
+        try network.adoptNeighbours(on: interfaces)
+        network.release(except: [])
         return devices
     }
 }

@@ -100,6 +100,14 @@ struct HostNetwork: ~Copyable {
         }
     }
 
+    /// What an agent that was killed had the kernel keep fresh is this one's to give back.
+    mutating func adoptNeighbours(on interfaces: [UInt32]) throws(NetlinkError) {
+        for neighbour in try socket.neighbours() where neighbour.isManaged && neighbour.isOurs {
+            guard interfaces.contains(UInt32(neighbour.interface)) else { continue }
+            managed.insert(NeighbourKey(interface: neighbour.interface, address: neighbour.address))
+        }
+    }
+
     mutating func forgetRoutes() {
         routes = [:]
     }

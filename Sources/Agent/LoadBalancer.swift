@@ -97,6 +97,7 @@ public actor LoadBalancer {
             if old == nil { pins?.removeAll() }
             throw error
         }
+        try network.adoptNeighbours(on: devices.map(\.index))
         self.devices = devices
         self.network = network
         let gone = dataplane.totals(of: indices.all.values)

@@ -14,6 +14,11 @@ public struct Neighbour: Hashable, Sendable {
     public var isManaged: Bool
     /// Put there by a routing daemon (NTF_EXT_LEARNED), which is kept by `probe` and `manage`.
     var isLearnedElsewhere: Bool
+    /// It was `manage` that put it there, of this process or another one.
+    public var isOurs = false
+
+    /// Who put an entry there, as a number of rtnetlink(7)'s routing protocols: one that nobody has.
+    static let protocolNumber: UInt8 = 76
 
     /// Frames can be sent to `linkAddress`.
     public var isUsable: Bool {
@@ -62,6 +67,7 @@ extension Neighbour {
         state = State(rawValue: header.ndm_state)
         isManaged = (attributes[NDA_FLAGS_EXT]?.number() ?? 0) & UInt32(NTF_EXT_MANAGED) != 0
         isLearnedElsewhere = Int32(header.ndm_flags) & NTF_EXT_LEARNED != 0
+        isOurs = attributes[NDA_PROTOCOL]?.number() == Self.protocolNumber
     }
 
     /// A request about one entry.

@@ -34,7 +34,7 @@ extension NetlinkSocket {
         let known = try neighbour(address, interface: interface)
         if let known, known.needsNoResolution || known.isManaged { return false }
         try use(
-            address, interface: interface, known: known, managed: true,
+            address, interface: interface, known: known, managed: true, isOurs: true,
             "keep the link address of \(address) fresh")
         return true
     }
@@ -53,13 +53,15 @@ extension NetlinkSocket {
 
     /// The kernel clears the flags that an update does not name, so those of the known entry are named again.
     private mutating func use(
-        _ address: IPAddress, interface: Int32, known: Neighbour?, managed: Bool, _ action: String
+        _ address: IPAddress, interface: Int32, known: Neighbour?, managed: Bool, isOurs: Bool = false,
+        _ action: String
     ) throws(NetlinkError) {
         let learned = known?.isLearnedElsewhere ?? false ? NTF_EXT_LEARNED : 0
         var request = Neighbour.request(
             RTM_NEWNEIGH, flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, address, interface: interface,
             entryFlags: NTF_USE | learned)
         if managed { request.append(NDA_FLAGS_EXT, UInt32(NTF_EXT_MANAGED)) }
+        if isOurs { request.append(NDA_PROTOCOL, [Neighbour.protocolNumber]) }
         try tell(request, action)
     }
 }

@@ -123,7 +123,7 @@ struct KernelTests {
             #expect(try !netlink.manage(address, interface: east))
             try netlink.probe(address, interface: east)
             let fresh = try neighbour(address, east) { $0?.isUsable == true }
-            #expect(fresh?.isManaged == true)
+            #expect(fresh?.isManaged == true && fresh?.isOurs == true)
             try netlink.unmanage(address, interface: east)
             #expect(try netlink.neighbour(address, interface: east) == nil)
             try netlink.unmanage(address, interface: east)
