@@ -151,6 +151,7 @@ package() {
     folder=$(as_caller "$SWIFT" build -c release --show-bin-path)
     packaging/build-deb.sh --binary="$folder/l4lb" --output="$scratch"
     Tests/package.sh "$scratch"/l4lb_*.deb
+    Tests/unit.sh "$scratch"/l4lb_*.deb
 }
 
 # Of the same build, linked anew. The caller builds, in a folder of the caller's.
@@ -161,6 +162,15 @@ azure_package() {
     (as_caller packaging/azure/link.sh --swift="$SWIFT" --output="$folder")
     Tests/azure-package.sh "$folder"
     Tests/azure-settings.py "$folder/l4lb-azure-handler"
+}
+
+# Two versions of what azure_package has linked.
+extension() {
+    local version
+    for version in 1.0.0 1.1.0; do
+        packaging/azure/build.sh --version="$version" --binaries="$scratch/linked" --output="$scratch"
+    done
+    Tests/azure.sh "$scratch"/Community.L4LB-1.{0,1}.0.zip
 }
 
 # What tests and demo could leave, a line for each thing.
@@ -178,6 +188,7 @@ leftovers() {
     done
     find "$scratch/tmp" -mindepth 1 -maxdepth 1 -name 'l4lb-*'
     find /sys/fs/bpf -mindepth 1
+    find /sys/fs/cgroup -maxdepth 2 -name 'l4lb-vm-*'
     ip -d link show | awk '/prog\/xdp/ { print "XDP program on a device of this host:", $0 }'
 }
 
@@ -216,7 +227,7 @@ main() {
     trap 'exit 130' INT TERM HUP
     scratch=$(mktemp -d)
     mkdir "$scratch/tmp"
-    needed_packages+=(bpftool dpkg-dev openssl python3-jsonschema python3-yaml zip)
+    needed_packages+=(bpftool dpkg-dev jq openssl procps python3-jsonschema python3-yaml systemd unzip zip)
     install_packages
     find_promtool
     find_swift
@@ -242,6 +253,7 @@ main() {
     check "the demo" "$repository/demo/run.sh" --swift="$SWIFT"
     check "the Debian package" package
     check "the VM extension's package" azure_package
+    check "the VM extension" extension
     check "nothing is left behind" nothing_is_left
 
     printf '\n%d passed, %d failed\n' "$passed" "$failed"

@@ -35,7 +35,7 @@ traffic_passes() {
     for kind in new long; do
         wrong=$(grep -v ' 200$' "$traffic_folder/$kind" | head -n 3) || true
         wrong+=$(head -n 3 "$traffic_folder/$kind.errors")
-        [[ -z $wrong ]] || fail "$1: requests on ${kind/%new/new connections} failed: $wrong"
+        [[ -z $wrong ]] || fail "$1: requests on ${kind/%new/new connections} failed: ${wrong//$'\n'/; }"
         seen=$(wc -l <"$traffic_folder/$kind")
         ((seen >= traffic_seen[number] + 10)) || fail "$1: the clients have stopped asking ($kind: $seen)"
         traffic_seen[number]=$seen
