@@ -144,7 +144,7 @@ play() {
     traffic_passes "with a wrong backend"
     azure_settings 1.0.0 2 "$(settings '{"agent": {"devices": ["eth9"]}}' 20.1.1.10:80)"
     ends 0 azure_enable 1.0.0
-    reports 1.0.0 error 58 eth9
+    reports 1.0.0 error 53 "publicSettings.agent.devices: this VM has no network interface named eth9"
     is_active || fail "the agent is gone"
     traffic_passes "with a device that is not there"
 

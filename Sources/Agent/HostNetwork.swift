@@ -1,5 +1,6 @@
 import Addresses
 import Balancer
+import Glibc
 import Netlink
 
 /// A network device that the load balancer is attached to.
@@ -156,6 +157,7 @@ struct HostNetwork: ~Copyable {
             do {
                 if try socket.manage(key.address, interface: key.interface) { managed.insert(key) }
             } catch {
+                guard error.errno != ENOBUFS else { throw error }
                 // Before Linux 5.16; from then on the timer probes.
                 kernelManages = false
             }

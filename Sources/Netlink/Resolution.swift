@@ -62,7 +62,15 @@ extension NetlinkSocket {
             entryFlags: NTF_USE | learned)
         if managed { request.append(NDA_FLAGS_EXT, UInt32(NTF_EXT_MANAGED)) }
         if isOurs { request.append(NDA_PROTOCOL, [Neighbour.protocolNumber]) }
-        try tell(request, action)
+        do throws(NetlinkError) {
+            try tell(request, action)
+        } catch {
+            guard error.errno == ENOBUFS else { throw error }
+            let family = address.isIPv6 ? "ipv6" : "ipv4"
+            throw .failed(
+                action: action, errno: ENOBUFS,
+                detail: "the kernel's table of neighbours is full: raise net.\(family).neigh.default.gc_thresh3")
+        }
     }
 }
 

@@ -14,7 +14,8 @@ struct CheckCommand: AsyncParsableCommand {
         }
         let deployment = try Deployment(data, ProtectedSettings(), device: "eth0", isTrial: true)
         try await checkOptions(deployment)
-        FileHandle.standardOutput.write(Data("\(file): \(deployment.services) services: nothing is wrong\n".utf8))
+        FileHandle.standardOutput.write(
+            Data("\(file): \(counted(deployment.services, "service")): nothing is wrong\n".utf8))
     }
 
     /// The agent's options are the agent's to judge.

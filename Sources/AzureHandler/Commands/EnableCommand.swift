@@ -1,4 +1,5 @@
 import ArgumentParser
+import Balancer
 import Foundation
 
 struct EnableCommand: HandlerCommand {
@@ -36,12 +37,13 @@ struct EnableCommand: HandlerCommand {
         let settings = try operation.package.settings(sequence)
         let secrets = try await operation.package.secrets(settings)
         let deployment = try Deployment(settings.publicSettings, secrets, device: Self.defaultDevice)
+        try Self.checkDevices(deployment)
         try await operation.installation.bring()
         let words = try await Deploying(operation).deploy(deployment)
         try await operation.systemd.enable(Layout.unit)
         try await operation.installation.watch()
         return (
-            "settings \(sequence) with \(deployment.services) services: \(words)",
+            "settings \(sequence), \(counted(deployment.services, "service")): \(words)",
             secrets.hasOthers ? "; protectedSettings has members beside api, which are not used" : ""
         )
     }
@@ -61,6 +63,14 @@ struct EnableCommand: HandlerCommand {
         guard goesOn else { throw error }
         operation.log.error("\(error) (status code \(error.code.rawValue))")
         return "the last good configuration goes on"
+    }
+
+    /// Before an agent is stopped for options that it could not start with again.
+    private static func checkDevices(_ deployment: Deployment) throws(HandlerError) {
+        guard let name = deployment.options.devices?.first(where: { if_nametoindex($0) == 0 }) else { return }
+        throw HandlerError(
+            .settings,
+            "publicSettings.agent.devices: this VM has no network interface named \(printable(name, limit: 20))")
     }
 
     private static var defaultDevice: String? {

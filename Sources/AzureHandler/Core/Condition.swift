@@ -11,7 +11,7 @@ struct Condition: Sendable {
     init(_ status: StatusReport, _ services: [ServiceReport]) {
         let devices = status.devices.map { "\($0.name) (\($0.xdpMode) XDP)" }.joined(separator: ", ")
         let words =
-            "\(status.mode) on \(devices), program compiled: \(status.compiled), \(status.connections) connections"
+            "\(status.mode) on \(devices), program compiled: \(status.compiled), \(counted(status.connections, "connection"))"
         let plane = Entry(name: "data plane", status: .success, formattedMessage: .init(message: words))
         let entries = services.map(Self.entry)
         // What is wrong comes first, as there may be more than fit.
@@ -21,7 +21,7 @@ struct Condition: Sendable {
         if services.contains(where: { $0.mode == "dsr" }) { substatus.insert(Self.dsr, at: 1) }
         let wrong = entries.count { $0.status != .success }
         summary =
-            "\(status.mode) on \(devices): \(services.count) services"
+            "\(status.mode) on \(devices): \(counted(services.count, "service"))"
             + (wrong == 0 ? "" : ", \(wrong) with backends that are down")
     }
 

@@ -77,7 +77,8 @@ struct StatusFile: Codable, Equatable, Sendable {
             if left > 0 {
                 shown.status.substatus.append(
                     Substatus(
-                        name: "more", status: .success, formattedMessage: Message(message: "\(left) more services")))
+                        name: "more", status: .success,
+                        formattedMessage: Message(message: "\(counted(left, "more service"))")))
             }
             let data = Self.encode([shown])
             if data.count <= Self.limit || kept == 0 { return data }
