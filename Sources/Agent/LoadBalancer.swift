@@ -110,8 +110,10 @@ public actor LoadBalancer {
     }
 
     /// Follows the network and collects dead connections from now on.
-    public func start() throws {
+    public func start() async throws {
         ProbeTunnel.sweep(devices.map(\.index))
+        // The maps have link addresses that packets go by, which this agent would take away until it knows them too.
+        if tookOver { _ = try await learnNeighbours(backendAddresses) }
         // What an earlier agent has left half-done is made true before anything else.
         try reconcile()
         awaitConfirmation()
@@ -135,12 +137,14 @@ public actor LoadBalancer {
         expiry?.cancel()
         watch = nil
         await endHealthChecks()
-        if pins == nil || detaches { dataplane.detach() } else { bpfMount?.keep() }
+        let ends = pins == nil || detaches
+        if ends { dataplane.detach() } else { bpfMount?.keep() }
         for task in compiling {
             task.cancel()
             _ = await task.result
         }
-        network.release(except: [])
+        // Else the next agent has them, or `detach` gives them back.
+        if ends { network.release(except: []) }
         bpfMount = nil
     }
 

@@ -27,7 +27,8 @@ extension LoadBalancer {
             try check(result)
             if asksNeighbours {
                 asksNeighbours = false
-                if try await learnNeighbours(of: wanted) { continue }
+                let backends = wanted.services.values.flatMap { $0.backends.map(\.endpoint.address) }
+                if try await learnNeighbours(Set(backends)) { continue }
             }
             guard dataplane.paths.isSuperset(of: wanted.paths) else {
                 try await carry(wanted.paths)

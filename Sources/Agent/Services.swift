@@ -25,8 +25,7 @@ extension LoadBalancer {
 
     /// Asks for the next hops of backends that are new before any packet is for them, as it would be dropped. A service
     /// does not wait longer than half a second for a backend that may be dead. True: time has passed.
-    func learnNeighbours(of wanted: DesiredState) async throws -> Bool {
-        let backends = Set(wanted.services.values.flatMap { $0.backends.map(\.endpoint.address) })
+    func learnNeighbours(_ backends: Set<IPAddress>) async throws -> Bool {
         let new = backends.filter { reachability[$0] == nil }
         guard !new.isEmpty else { return false }
         let deadline = ContinuousClock.now + .milliseconds(500)

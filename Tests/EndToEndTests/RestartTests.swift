@@ -64,6 +64,26 @@ extension EndToEnd {
             }
         }
 
+        @Test("An agent that takes over has the link addresses before packets go by what it knows")
+        func linkAddresses() async throws {
+            let network = try Network.current
+            try await withServiceAgent { agent in
+                let stream = RequestStream(network)
+                for isFlushed in [false, true, true, true] {
+                    #expect(try await agent.end() == 0)
+                    // Kept fresh for the packet path, which goes on.
+                    let kept = try await network.balancer.shell("ip neighbour show dev eth0")
+                    #expect(kept.contains(" managed "), "\(kept)")
+                    if isFlushed { try await network.balancer.shell("ip neighbour flush dev eth0") }
+                    try await agent.start()
+                    let count = stream.count
+                    try await eventually("requests go on") { stream.count >= count + 50 }
+                }
+                #expect(stream.stop() == [], "of \(stream.count) requests")
+                #expect(try await agent.read(Status.self, "status").drops["no_neighbour"] == 0)
+            }
+        }
+
         private struct Names: Decodable {
             struct Service: Decodable {
                 var id: Int
@@ -128,6 +148,7 @@ extension EndToEnd {
                 #expect(try await agent.end() == 0)
                 let detached = try await agent.detach()
                 #expect((detached.status, detached.output) == (0, "detached from eth0\n"))
+                #expect(try await network.balancer.shell("ip neighbour show").contains("managed") == false)
                 #expect(try await network.balancer.xdpProgram() == nil)
                 #expect(!FileManager.default.fileExists(atPath: agent.root + "/l4lb"))
                 #expect(try await agent.detach().output == "nothing was attached\n")
