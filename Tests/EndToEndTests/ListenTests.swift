@@ -11,6 +11,14 @@ extension EndToEnd {
             return (Int(finished.output.suffix(3)) ?? 0, String(finished.output.dropLast(3)))
         }
 
+        /// Of the certificate that is shown.
+        private func serial(_ host: Host, _ words: [String], _ url: String) async throws -> String {
+            let words = words + ["-w", "%{certs}", "-o", "/dev/null"]
+            let finished = try await run(host.command(["curl", "-sS", "--max-time", "10"] + words + [url]))
+            let line = finished.output.split(separator: "\n").first { $0.hasPrefix("Serial Number:") }
+            return String(try #require(line, "\(finished.output)"))
+        }
+
         @Test("From elsewhere only who has a certificate of the CA is served") func certificates() async throws {
             let network = try Network.current
             let files = try await Certificates(in: network.folder, address: network.balancer.address)
@@ -37,6 +45,19 @@ extension EndToEnd {
                 let plain = try await curl(from, [], "http://\(network.balancer.address):9100/v1/mode")
                 #expect(plain.status == 0 && plain.body.isEmpty)
                 #expect(try await agent.done("mode get") == "dsr")
+                // Another certificate of the same CA, at a SIGHUP; a file that is wrong changes nothing.
+                let before = try await serial(from, client, url)
+                try await files.renew(address: network.balancer.address)
+                agent.hangUp()
+                try await eventually("the new certificate is shown") { try await serial(from, client, url) != before }
+                let after = try await serial(from, client, url)
+                try Data("no certificate".utf8).write(to: URL(fileURLWithPath: files["server.pem"]))
+                agent.hangUp()
+                try await eventually("the wrong file is told") {
+                    agent.log.contains("the certificate stays what it was")
+                }
+                #expect(try await serial(from, client, url) == after)
+                #expect(try await curl(from, client, url).status == 200)
                 let six = "https://[\(network.balancer.address6)]:9100/metrics"
                 let metrics = try await curl(from, client + ["--insecure"], six)
                 #expect(metrics.status == 200 && metrics.body.contains("l4lb_ready 1"))

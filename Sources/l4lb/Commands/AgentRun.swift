@@ -45,9 +45,10 @@ extension AgentCommand {
         let watch = manager.watch { _ = await balancer.mode }
         let reloading = Task {
             for await _ in hangups {
+                let isRenewed = api.renewCertificate(log)
                 if let services {
                     await services.reload(manager)
-                } else {
+                } else if !isRenewed {
                     log.notice("SIGHUP: there is no --config to read again")
                 }
             }

@@ -1,5 +1,6 @@
 import API
 import Agent
+import Logging
 
 extension AgentCommand {
     /// Where the API is to answer: looked at first, so that a path that cannot be used changes nothing.
@@ -41,6 +42,17 @@ extension AgentCommand {
 struct Answering {
     var socket: APIServer?
     var listener: APIListener?
+
+    /// At a SIGHUP; false where there is none.
+    func renewCertificate(_ log: Logger) -> Bool {
+        do throws(APIError) {
+            guard try listener?.renewCertificate() == true else { return false }
+            log.notice("--tls-cert: read again")
+        } catch {
+            log.error("\(error.line): the certificate stays what it was")
+        }
+        return true
+    }
 
     func stop() async {
         await listener?.stop()

@@ -29,6 +29,19 @@ struct Certificates {
             """)
     }
 
+    /// Another certificate and key of the server, of the same CA.
+    func renew(address: String) async throws {
+        try await shell(
+            """
+            cd \(folder)
+            exec 2>>log
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout server.key \
+                -out server.csr
+            openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext \
+                -out server.pem
+            """)
+    }
+
     subscript(name: String) -> String { "\(folder)/\(name)" }
 
     /// The agent's flags.
