@@ -73,13 +73,44 @@ ask_api() {
     in_vm curl -fsS --max-time 5 --cacert /root/ca.pem --cert /root/client.pem --key /root/client.key "https://127.0.0.1:9870$1"
 }
 
-# repackage ZIP VERSION NEW [FILE]: the package with another version, and with a product that is FILE.
+# within SECONDS TEXT COMMAND...: the command succeeds in that time.
+within() {
+    local seconds=$1 text=$2 end
+    shift 2
+    end=$((SECONDS + seconds))
+    until "$@"; do
+        ((SECONDS < end)) || fail "not within $seconds s: $text"
+        sleep 0.5
+    done
+    ok "$text"
+}
+
+# entry_is VERSION NAME KIND TEXT: what the status says of one thing.
+entry_is() {
+    jq -e --arg name "$2" --arg kind "$3" --arg text "$4" '.[0].status.substatus | any(.[]; (.name | contains($name)) and
+        .status == $kind and (.formattedMessage.message | contains($text)))' \
+        "$(azure_folder "$1")/status/$azure_sequence.status" >/dev/null
+}
+
+# beats VERSION STATUS TEXT: the heartbeat is fresh and says so.
+beats() {
+    local file
+    file=$(azure_folder "$1")/heartbeat.log
+    [[ $(find "$file" -mmin -2 2>/dev/null) ]] &&
+        jq -e --arg status "$2" --arg text "$3" 'length == 1 and (.[0] | .version == 1 and (.heartbeat | .status == $status and
+            (.code | type == "number") and .formattedMessage.lang == "en-US" and
+            (.formattedMessage.message | contains($text))))' "$file" >/dev/null
+}
+
+# repackage ZIP VERSION NEW [FILE [heartbeat]]: the package with another version, with a product that is FILE, and with a
+# heartbeat.
 repackage() {
     local folder=$VM_SCRATCH/tmp/package
     mkdir "$folder"
     unzip -q "$1" -d "$folder"
     echo "$2" >"$folder/VERSION"
     if [[ -n ${4:-} ]]; then cp "$4" "$folder/bin/l4lb"; fi
+    if [[ -n ${5:-} ]]; then sed -i 's/"reportHeartbeat": false/"reportHeartbeat": true/' "$folder/HandlerManifest.json"; fi
     (cd "$folder" && zip -q -r -0 "$3" .)
     rm -r "$folder"
 }
@@ -137,6 +168,20 @@ play() {
     [[ $(agent_pid) == "$agent" ]] || fail "the agent was started anew for a backend"
     traffic_passes "with another backend"
 
+    echo "- a backend that dies, of another service"
+    azure_settings 1.0.0 4 "$(settings '{"defaults": {"health_check": {"type": "tcp", "interval_seconds": 1, "fall": 1}}}' \
+        20.1.1.10:80 20.1.1.30:80 | jq -c --arg frontend "$VIP:81" \
+        '.services += [{frontend: $frontend, id: 7, backends: [{backend: "20.1.1.40:80"}]}]')"
+    ends 0 azure_enable 1.0.0
+    entry_is 1.0.0 "data plane" success "native XDP" || fail "the status does not tell of the data plane"
+    within 30 "its service is well" entry_is 1.0.0 "service 7 $VIP:81/tcp" success "1 of 1 backends"
+    in_host b4 ip link set eth0 down
+    within 30 "the status tells of it" entry_is 1.0.0 "service 7 $VIP:81/tcp" warning "20.1.1.40:80 is down"
+    entry_is 1.0.0 "service 1 $VIP:80/tcp" success "2 of 2 backends" || fail "the other service is not well"
+    in_host b4 ip link set eth0 up
+    within 30 "and that it is back" entry_is 1.0.0 "service 7 $VIP:81/tcp" success "1 of 1 backends"
+    traffic_passes "with a backend of another service down"
+
     echo "- settings that are wrong"
     azure_settings 1.0.0 9 "$(settings '{}' 20.1.1.300:80)"
     ends 0 azure_enable 1.0.0
@@ -189,12 +234,15 @@ play() {
 
     echo "- another version of the handler alone"
     agent=$(agent_pid)
-    repackage "$one" 1.0.0.1 "$folder/handler.zip"
+    repackage "$one" 1.0.0.1 "$folder/handler.zip" '' heartbeat
     azure_unpack "$folder/handler.zip"
     azure_settings 1.0.0.1 6 "$(settings '{}' 20.1.1.10:80 20.1.1.30:80)"
     ends 0 azure_update 1.0.0 1.0.0.1
     reports 1.0.0.1 success 0 ""
     [[ $(agent_pid) == "$agent" ]] || fail "the agent was started anew for a handler"
+    beats 1.0.0.1 Ready "1 service" || fail "enable has not beaten: $(cat "$(azure_folder 1.0.0.1)/heartbeat.log")"
+    rm "$(azure_folder 1.0.0.1)/heartbeat.log"
+    within 75 "the heart beats on" beats 1.0.0.1 Ready "1 service"
     traffic_passes "with another handler"
 
     echo "- a version that the owner of the machine does not want"
