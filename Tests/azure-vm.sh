@@ -26,8 +26,6 @@ fail() {
     exit 1
 }
 
-ok() { echo "  ok: $1"; }
-
 # ends CODE COMMAND...: one of the agent's orders ends so.
 ends() {
     local wanted=$1 status=0
@@ -71,18 +69,6 @@ settings() {
 # The API by TLS, as a client of the certificate authority.
 ask_api() {
     in_vm curl -fsS --max-time 5 --cacert /root/ca.pem --cert /root/client.pem --key /root/client.key "https://127.0.0.1:9870$1"
-}
-
-# within SECONDS TEXT COMMAND...: the command succeeds in that time.
-within() {
-    local seconds=$1 text=$2 end
-    shift 2
-    end=$((SECONDS + seconds))
-    until "$@"; do
-        ((SECONDS < end)) || fail "not within $seconds s: $text"
-        sleep 0.5
-    done
-    ok "$text"
 }
 
 # entry_is VERSION NAME KIND TEXT: what the status says of one thing.
@@ -192,6 +178,23 @@ play() {
     reports 1.0.0 error 53 "publicSettings.agent.devices: this VM has no network interface named eth9"
     is_active || fail "the agent is gone"
     traffic_passes "with a device that is not there"
+
+    # The agent alone finds out, when it starts.
+    azure_settings 1.0.0 5 "$(settings '{"agent": {"snat_addresses": ["20.1.1.77"]}}' 20.1.1.10:80)"
+    ends 0 azure_enable 1.0.0
+    reports 1.0.0 error 53 "publicSettings.agent.snat_addresses: 20.1.1.77 is not an address of this host"
+    is_active || fail "the agent was not put back"
+    traffic_passes "with options that an agent ends for"
+    in_vm systemctl stop l4lb
+    ends 53 azure_enable 1.0.0
+    reports 1.0.0 error 53 "publicSettings.agent.snat_addresses: 20.1.1.77 is not an address of this host"
+    ! is_active || fail "an agent is at work with wrong options"
+    is_balanced || fail "balancing without an agent was ended"
+    traffic_passes "with such options, and no agent before"
+    azure_settings 1.0.0 6 "$(settings '{}' 20.1.1.10:80 20.1.1.30:80)"
+    ends 0 azure_enable 1.0.0
+    reports 1.0.0 success 0 ""
+    traffic_passes "with the right ones again"
 
     echo "- the API, by protected settings"
     azure_settings 1.0.0 3 "$(settings '{"api": {"listen": "127.0.0.1:9870"}}' 20.1.1.10:80 20.1.1.30:80)" \

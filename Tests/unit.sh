@@ -25,20 +25,6 @@ fail() {
     exit 1
 }
 
-ok() { echo "  ok: $1"; }
-
-# within SECONDS TEXT COMMAND...: the command succeeds in that time.
-within() {
-    local seconds=$1 text=$2 end
-    shift 2
-    end=$((SECONDS + seconds))
-    until "$@" >/dev/null 2>&1; do
-        ((SECONDS < end)) || fail "not within $seconds s: $text"
-        sleep 0.1
-    done
-    ok "$text"
-}
-
 property() { in_vm systemctl show --property="$1" --value l4lb; }
 is_property() { [[ $(property "$1") == "$2" ]]; }
 says() { in_vm "${@:2}" 2>&1 | grep -F -- "$1" >/dev/null; }

@@ -8,6 +8,7 @@
 #   in_vm COMMAND...        runs a command in the machine
 #   vm_shutdown             as pressing the button: systemd stops the units
 #   vm_changed_files        what is on the machine's disk, or was removed from it, since before the first boot
+#   ok TEXT, within SECONDS TEXT COMMAND...   a check that holds; the command succeeds in that time
 #   $vm_disk                the machine's root, without what is mounted in it
 
 vm_disk=''
@@ -128,6 +129,19 @@ vm_boot() {
 
 in_vm() {
     nsenter --target="$vm_pid" --mount --uts --ipc --net --pid --cgroup -- env -i "${vm_environment[@]}" "$@"
+}
+
+ok() { echo "  ok: $1"; }
+
+within() {
+    local seconds=$1 text=$2 end
+    shift 2
+    end=$((SECONDS + seconds))
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < end)) || fail "not within $seconds s: $text"
+        sleep 0.2
+    done
+    ok "$text"
 }
 
 vm_shutdown() {

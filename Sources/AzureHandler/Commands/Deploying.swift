@@ -27,6 +27,7 @@ struct Deploying {
             try write(convergence.files)
             return convergence.files.isEmpty ? "nothing has changed" : "the agent has them"
         }
+        let isBalancing = Files.exists(layout.pins)
         do throws(HandlerError) {
             try write(convergence.files)
             try await Self.check(by: layout.agent, flags: flags)
@@ -40,19 +41,25 @@ struct Deploying {
             try await RunningAgent.apply(deployment.config)
         } catch {
             operation.log.error("\(error): what was there before is put back")
-            try await putBack(before, convergence)
-            throw error
+            try await putBack(before, convergence, isBalancing: isBalancing)
+            // Why it did not come up may be what the settings say.
+            let words = Deployment.words(ofAgent: error.description)
+            throw words == error.description ? error : HandlerError(.settings, words)
         }
         return convergence.action == .restart ? "the agent was started anew with them" : "the agent was started"
     }
 
-    private func putBack(_ files: [Convergence.File], _ convergence: Convergence) async throws(HandlerError) {
+    private func putBack(
+        _ files: [Convergence.File], _ convergence: Convergence, isBalancing: Bool
+    ) async throws(HandlerError) {
         try write(files)
         if convergence.reloadsUnits { try await systemd.reloadUnits() }
         if convergence.action == .restart {
             try await service.restart()
+        } else if isBalancing {
+            // Without an agent, such as one that had failed: packets go on. It may be about to be tried again.
+            try await systemd.stop(Layout.unit)
         } else {
-            // It was not at work before, and may be about to be tried again.
             try await operation.stop()
         }
     }

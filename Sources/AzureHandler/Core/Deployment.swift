@@ -66,8 +66,12 @@ struct Deployment: Sendable {
 
     /// What the agent says of its file, as it is about the settings: the path instead of file, line and column.
     static func words(ofAgent line: String) -> String {
-        guard let place = line.range(of: "agent.") else { return line }
-        return "publicSettings." + line[place.lowerBound...]
+        if let place = line.range(of: ": agent.") { return "publicSettings." + line[place.lowerBound...].dropFirst(2) }
+        for key in AgentSettings.CodingKeys.allCases {
+            guard let flag = line.range(of: "error: \(key.flag):") else { continue }
+            return "publicSettings.agent.\(key.rawValue):" + line[flag.upperBound...]
+        }
+        return line
     }
 
     private static func listen(_ value: Any?) throws(HandlerError) -> ListenAddress? {

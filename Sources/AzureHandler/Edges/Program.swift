@@ -18,50 +18,41 @@ enum Program {
 
     /// A name is looked for in PATH.
     static func run(_ name: String, _ arguments: [String], seconds: Int = 60) async -> Outcome {
-        await bounded(seconds) {
-            let result = try await Subprocess.run(
-                executable(name), arguments: Arguments(arguments), output: .string(limit: outputLimit),
-                error: .combinedWithOutput)
-            return Outcome(status: code(result.terminationStatus), text: result.standardOutput)
+        await bounded(seconds, late: Outcome(status: 124, text: "not at its end after \(seconds) s")) {
+            do {
+                let result = try await Subprocess.run(
+                    executable(name), arguments: Arguments(arguments), output: .string(limit: outputLimit),
+                    error: .combinedWithOutput)
+                return Outcome(status: code(result.terminationStatus), text: result.standardOutput)
+            } catch {
+                return Outcome(status: -1, text: "\(error)")
+            }
         }
     }
 
     /// Standard input and output by pipes alone; what it says on standard error is not kept. Nil where it fails.
     static func filter(_ name: String, _ arguments: [String], input: Data, seconds: Int = 30) async -> Data? {
         let bytes = [UInt8](input)
-        var output: Data?
-        let outcome: (Outcome, Data)? = await withTaskGroup(of: (Outcome, Data)?.self) { group in
-            group.addTask {
-                guard
-                    let result = try? await Subprocess.run(
-                        executable(name), arguments: Arguments(arguments), input: .array(bytes),
-                        output: .bytes(limit: outputLimit), error: .discarded)
-                else { return nil }
-                return (Outcome(status: code(result.terminationStatus), text: ""), Data(result.standardOutput))
-            }
-            group.addTask {
-                try? await Task.sleep(for: .seconds(seconds))
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            return first
+        return await bounded(seconds, late: nil) {
+            let result = try? await Subprocess.run(
+                executable(name), arguments: Arguments(arguments), input: .array(bytes),
+                output: .bytes(limit: outputLimit), error: .discarded)
+            guard let result, code(result.terminationStatus) == 0 else { return nil }
+            return Data(result.standardOutput)
         }
-        if let outcome, outcome.0.isGood { output = outcome.1 }
-        return output
     }
 
-    private static func bounded(_ seconds: Int, _ work: @escaping @Sendable () async throws -> Outcome) async -> Outcome
-    {
-        await withTaskGroup(of: Outcome.self) { group in
+    /// One that is late is killed.
+    private static func bounded<Value: Sendable>(
+        _ seconds: Int, late: Value, _ work: @escaping @Sendable () async -> Value
+    ) async -> Value {
+        await withTaskGroup(of: Value.self) { group in
+            group.addTask { await work() }
             group.addTask {
-                do { return try await work() } catch { return Outcome(status: -1, text: "\(error)") }
+                try? await Task.sleep(for: .seconds(seconds))
+                return late
             }
-            group.addTask {
-                do { try await Task.sleep(for: .seconds(seconds)) } catch {}
-                return Outcome(status: 124, text: "not at its end after \(seconds) s")
-            }
-            let first = await group.next() ?? Outcome(status: -1, text: "")
+            let first = await group.next() ?? late
             group.cancelAll()
             return first
         }

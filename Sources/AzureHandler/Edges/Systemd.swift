@@ -21,10 +21,12 @@ struct Systemd: Sendable {
     func start(_ unit: String) async throws(HandlerError) { try await bringUp("start", unit) }
     func restart(_ unit: String) async throws(HandlerError) { try await bringUp("restart", unit) }
 
-    /// And not at the next boot. One that is not there or not at work is no error.
+    func stop(_ unit: String) async throws(HandlerError) { try await call(["stop", unit], .notStopped) }
+
+    /// Now, and not at the next boot. One that is not there or not at work is no error.
     func end(_ unit: String, file: String) async throws(HandlerError) {
         guard Files.exists(file) else { return }
-        try await call(["stop", unit], .notStopped)
+        try await stop(unit)
         try await call(["disable", "--quiet", unit], .notStopped)
         // One that has failed would be shown as such for ever.
         _ = await Program.run("systemctl", ["reset-failed", unit])
